@@ -1,0 +1,204 @@
+"""Every error that the platform raises on purpose, as one tree.
+
+`PlatformError` and its children know the code and the HTTP status of the answer they become; the names and numbers are the
+API's (README, "Errors"). `UserError` is the one error that workflow authors raise themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypedDict
+
+
+class FieldError(TypedDict):
+    """One wrong field: where it is (`loc`), the kind of mistake (`type`) and a sentence about it (`msg`)."""
+
+    loc: list[str | int]
+    type: str
+    msg: str
+
+
+class UserError(Exception):
+    """Raised by a workflow to tell its caller something: the message is shown to the caller as it is."""
+
+
+class PlatformError(Exception):
+    """Base of the errors that become an answer.
+
+    Args:
+        message: one sentence for the caller; says what is wrong and where. Never holds secrets or paths.
+        details: further JSON-serializable facts for the caller, or None.
+    """
+
+    code: ClassVar[str] = "InternalServerError"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers that belong to the answer, besides the usual ones."""
+        return {}
+
+
+class BadRequestError(PlatformError):
+    """The request can't be understood."""
+
+    code = "BadRequest"
+    status = 400
+
+
+class InvalidInputError(PlatformError):
+    """The request is understood, and fields of it are wrong; each is named in `errors`."""
+
+    code = "ValidationError"
+    status = 400
+
+    def __init__(self, message: str, errors: Sequence[FieldError]) -> None:
+        super().__init__(message, {"errors": list(errors)})
+        self.errors = list(errors)
+
+
+class UnauthorizedError(PlatformError):
+    """Nobody is signed in, or the key is not valid."""
+
+    code = "Unauthorized"
+    status = 401
+
+
+class ForbiddenError(PlatformError):
+    """The caller is known and may not do this."""
+
+    code = "Forbidden"
+    status = 403
+
+
+class NotFoundError(PlatformError):
+    """There is no such thing in the caller's scope."""
+
+    code = "NotFound"
+    status = 404
+
+
+class FunctionNotFoundError(NotFoundError, ValueError):
+    """No function of this name has the tag that was asked for."""
+
+
+class MethodNotAllowedError(PlatformError):
+    """The route exists, with other methods.
+
+    Args:
+        message: as in `PlatformError`.
+        allow: the methods that the route has, for the `Allow` header (RFC 9110, section 10.2.1).
+    """
+
+    code = "MethodNotAllowed"
+    status = 405
+
+    def __init__(self, message: str, allow: Sequence[str]) -> None:
+        super().__init__(message, {"allow": sorted(allow)})
+        self.allow = sorted(allow)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Allow": ", ".join(self.allow)}
+
+
+class ConflictError(PlatformError):
+    """The thing is in a state that does not allow this."""
+
+    code = "Conflict"
+    status = 409
+
+
+class PreconditionFailedError(PlatformError):
+    """The thing was changed since the caller read it."""
+
+    code = "PreconditionFailed"
+    status = 412
+
+
+class PayloadTooLargeError(PlatformError):
+    """The request's body is larger than the platform takes."""
+
+    code = "PayloadTooLarge"
+    status = 413
+
+
+class _RetryLaterError(PlatformError):
+    """Base of the errors that pass by themselves.
+
+    Args:
+        message: as in `PlatformError`.
+        retry_after: whole seconds, from 1 up, after which a retry makes sense (RFC 9110, section 10.2.3).
+    """
+
+    def __init__(self, message: str, retry_after: int, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message, details)
+        self.retry_after = max(1, retry_after)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after)}
+
+
+class TooManyRequestsError(_RetryLaterError):
+    """The caller has used up its rate."""
+
+    code = "TooManyRequests"
+    status = 429
+
+
+class ServiceUnavailableError(_RetryLaterError):
+    """Something the platform needs is out of reach for now."""
+
+    code = "ServiceUnavailable"
+    status = 503
+
+
+class StorageUnavailableError(ServiceUnavailableError):
+    """Storage did not answer, or answered that it can't.
+
+    Args:
+        message: as in `PlatformError`.
+        retry_after: seconds, from 1 up.
+    """
+
+    def __init__(self, message: str = "Storage is out of reach", retry_after: int = 5) -> None:
+        super().__init__(message, retry_after)
+
+
+class ProviderFailedError(PlatformError):
+    """A data provider raised, or gave something that is no list of options."""
+
+    code = "ProviderFailed"
+    status = 502
+
+
+class ProviderTimeoutError(PlatformError):
+    """A data provider did not answer within its time."""
+
+    code = "ProviderTimeout"
+    status = 504
+
+
+class DefinitionError(Exception):
+    """A workflow file says something that can't be: a wrong name, two names, an impossible timeout.
+
+    Raised while the file is imported; the file becomes a load error and the rest of the workspace stays.
+    """
+
+
+class DuplicateFunctionError(DefinitionError):
+    """Two functions of the workspace have one name; the message names both places."""
+
+
+class SettingsError(Exception):
+    """A setting is missing or has a value that can't be used; the message names the setting and what it may be."""
+
+
+class ConfigurationError(Exception):
+    """Workflow code asked for a configuration value or a secret that can't be had."""

@@ -1,0 +1,25 @@
+"""What all models of the API have in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+
+def utc_text(moment: datetime) -> str:
+    """ISO 8601 with the offset written out (`+00:00`), in UTC."""
+    return moment.astimezone(UTC).isoformat()
+
+
+UtcDatetime = Annotated[AwareDatetime, PlainSerializer(utc_text, return_type=str, when_used="json")]
+
+
+class ApiModel(BaseModel):
+    """Base of every request and answer: camelCase outside, snake_case read as well, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", serialize_by_alias=True, frozen=True
+    )

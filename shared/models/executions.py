@@ -1,0 +1,189 @@
+"""Executions as the API shows them, and the states they go through."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shared.models.base import ApiModel, UtcDatetime
+
+ResultType = Literal["json", "html", "text"]
+
+
+class ExecutionStatus(StrEnum):
+    """Where an execution stands. The five ends never change."""
+
+    PENDING = "Pending"  # recorded, and waiting for a worker
+    RUNNING = "Running"  # a worker runs it
+    CANCELLING = "Cancelling"  # somebody asked for its end; the worker has not answered yet
+    SUCCESS = "Success"  # end: the function returned
+    COMPLETED_WITH_ERRORS = "CompletedWithErrors"  # end: the function returned `success: False`
+    FAILED = "Failed"  # end: the function raised, or its worker was lost
+    TIMEOUT = "Timeout"  # end: the function was stopped at its time limit
+    CANCELLED = "Cancelled"  # end: the function was stopped because somebody asked for it
+
+    @property
+    def is_end(self) -> bool:
+        """Whether this state is final."""
+        return not _NEXT[self]
+
+    def may_become(self, following: ExecutionStatus) -> bool:
+        """Whether an execution in this state may go over to `following`."""
+        return following in _NEXT[self]
+
+
+_ENDS_OF_A_RUN = frozenset(
+    {
+        ExecutionStatus.SUCCESS,
+        ExecutionStatus.COMPLETED_WITH_ERRORS,
+        ExecutionStatus.FAILED,
+        ExecutionStatus.TIMEOUT,
+    }
+)
+_NEXT: dict[ExecutionStatus, frozenset[ExecutionStatus]] = {
+    ExecutionStatus.PENDING: frozenset({ExecutionStatus.RUNNING, ExecutionStatus.CANCELLED, ExecutionStatus.FAILED}),
+    # Back to Pending is a retry.
+    ExecutionStatus.RUNNING: _ENDS_OF_A_RUN | {ExecutionStatus.CANCELLING, ExecutionStatus.PENDING},
+    ExecutionStatus.CANCELLING: _ENDS_OF_A_RUN | {ExecutionStatus.CANCELLED},
+    ExecutionStatus.SUCCESS: frozenset(),
+    ExecutionStatus.COMPLETED_WITH_ERRORS: frozenset(),
+    ExecutionStatus.FAILED: frozenset(),
+    ExecutionStatus.TIMEOUT: frozenset(),
+    ExecutionStatus.CANCELLED: frozenset(),
+}
+
+
+class LogEntryModel(ApiModel):
+    """One line of an execution's log. `seq` counts from 1 and is the cursor of `/logs?after=`."""
+
+    seq: int
+    timestamp: UtcDatetime
+    level: Literal["debug", "info", "warning", "error", "critical"]
+    message: str
+    source: Literal["logger", "stdout", "stderr", "context", "engine"]
+    logger: str | None = None
+    data: dict[str, Any] | None = None
+
+
+class ExecutionResponse(ApiModel):
+    """What a run came to. `logs` and `variables` are for administrators and null for others."""
+
+    execution_id: str
+    status: ExecutionStatus
+    result: Any = None
+    error: str | None = None
+    error_type: str | None = None
+    details: dict[str, Any] | None = None
+    duration_ms: float | None = None
+    started_at: UtcDatetime | None = None
+    completed_at: UtcDatetime | None = None
+    logs: list[dict[str, Any]] | None = None
+    variables: dict[str, Any] | None = None
+    is_transient: bool = False
+
+
+class ExecutionLinks(ApiModel):
+    """Where to look next; only what the caller may open."""
+
+    self_: str = Field(alias="self")
+    logs: str | None = None
+    cancel: str | None = None
+
+
+class ExecutionAccepted(ApiModel):
+    """The answer to a call whose run goes on in the background."""
+
+    execution_id: str
+    status: ExecutionStatus = ExecutionStatus.PENDING
+    message: str
+    links: ExecutionLinks
+
+
+class ExecutionSummary(ApiModel):
+    """An execution in a list."""
+
+    execution_id: str
+    workflow_name: str
+    org_id: str | None
+    form_id: str | None
+    executed_by: str
+    executed_by_name: str
+    status: ExecutionStatus
+    error: str | None = None
+    error_type: str | None = None
+    result_type: ResultType | None = None
+    duration_ms: float | None = None
+    started_at: UtcDatetime | None = None
+    completed_at: UtcDatetime | None = None
+    attempt: int = 1
+
+
+class ExecutionDetail(ExecutionResponse):
+    """An execution, whole."""
+
+    workflow_name: str
+    org_id: str | None
+    form_id: str | None
+    executed_by: str
+    executed_by_name: str
+    input_data: dict[str, Any] | None = None
+    result_type: ResultType | None = None
+    attempt: int = 1
+    progress: dict[str, Any] | None = None
+    storage_calls: int | None = None
+
+
+class ExecutionList(ApiModel):
+    """A page of executions, newest first."""
+
+    executions: list[ExecutionSummary]
+    continuation_token: str | None = None
+
+
+class ExecutionResult(ApiModel):
+    """The result of an execution alone."""
+
+    execution_id: str
+    status: ExecutionStatus
+    result: Any = None
+    result_type: ResultType | None = None
+
+
+class ExecutionLogs(ApiModel):
+    """Lines of an execution's log. `cursor` is the `after` of the next call."""
+
+    execution_id: str
+    status: ExecutionStatus
+    logs: list[dict[str, Any]]
+    cursor: int
+
+
+class ExecutionVariables(ApiModel):
+    """What the script's variables were at its end."""
+
+    execution_id: str
+    variables: dict[str, Any]
+
+
+class ExecuteRequest(ApiModel):
+    """What to run: `code` (base64 of UTF-8 Python) wins over `workflowName`."""
+
+    workflow_name: str | None = Field(default=None, max_length=63)
+    input_data: dict[str, Any] = Field(default_factory=dict)
+    code: str | None = None
+    script_name: str | None = Field(default=None, max_length=80, pattern=r"^[A-Za-z0-9_. -]+$")
+    form_id: str | None = Field(default=None, max_length=64)
+    transient: bool = False
+
+
+class ExecutionListQuery(ApiModel):
+    """Which executions to list."""
+
+    workflow_name: str | None = Field(default=None, max_length=80)
+    status: ExecutionStatus | None = None
+    start_date: UtcDatetime | None = None
+    end_date: UtcDatetime | None = None
+    limit: int = Field(default=25, ge=1, le=1000)
+    continuation_token: str | None = Field(default=None, max_length=1000)
