@@ -1,7 +1,7 @@
 """Every error that the platform raises on purpose, as one tree.
 
-`PlatformError` and its children know the code and the HTTP status of the answer they become; the names and numbers are the
-API's (README, "Errors"). `UserError` is the one error that workflow authors raise themselves.
+`PlatformError` and its children know the code and the HTTP status of the answer they become; the names and numbers are
+the API's (README, "Errors"). `UserError` is the one error that workflow authors raise themselves.
 """
 
 from __future__ import annotations

@@ -25,11 +25,12 @@ DATA_PROVIDER_LIMIT_SECONDS = 60.0
 # A function timeout kills the worker with every run in it, so a run's own timeout must come well before it.
 TIMEOUT_MARGIN_SECONDS = 30
 
-# Variables that are only there on Azure or in a container platform (Container Apps, Kubernetes).
+# Variables that are only there on Azure or in a container platform (Container Apps, Kubernetes). CONTAINER_NAME, which
+# Azure sets too, is not among them: developers' own containers have it, and Azure always sets one of these besides.
 HOSTED_MARKS = (
     "WEBSITE_INSTANCE_ID",
     "WEBSITE_SITE_NAME",
-    "CONTAINER_NAME",
+    "WEBSITE_POD_NAME",
     "CONTAINER_APP_NAME",
     "KUBERNETES_SERVICE_HOST",
 )
@@ -44,7 +45,8 @@ class Settings:
     """What the environment says.
 
     Attributes:
-        storage_connection: connection string of the storage account, or `UseDevelopmentStorage=true`.
+        storage_connection: connection string of the storage account, or `UseDevelopmentStorage=true`; empty where none
+            is needed, as in a workflow's own tests.
         workspace_path: folder of the users' workflows.
         home_path: a second such folder, or None.
         workspace_reload: whether changed workspace files are picked up without a restart.
@@ -55,6 +57,7 @@ class Settings:
         function_timeout_seconds: host.json's functionTimeout; None when it has no bound.
         thread_pool_size: how many `def` functions and scripts run at the same time, 1 to 1,000.
         event_loops: how many event loops for `async def` functions there may be at most, 1 to 32.
+        failure_locals: whether the record of a failed run keeps the local variables of its frames, for administrators.
     """
 
     storage_connection: str
@@ -68,6 +71,19 @@ class Settings:
     function_timeout_seconds: int | None
     thread_pool_size: int
     event_loops: int
+    failure_locals: bool
+
+    def require_storage(self) -> str:
+        """The storage connection.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        if not self.storage_connection:
+            raise SettingsError(
+                "AzureWebJobsStorage must be a storage connection string, or UseDevelopmentStorage=true"
+            )
+        return self.storage_connection
 
     @property
     def longest_timeout_seconds(self) -> int | None:
@@ -114,10 +130,6 @@ def load_settings(environ: Mapping[str, str], app_root: Path = APP_ROOT) -> Sett
         return value
 
     hosted = any(environ.get(name) for name in HOSTED_MARKS)
-    storage_connection = environ.get("AzureWebJobsStorage", "").strip().rstrip(";")
-    if not storage_connection:
-        problems.append("AzureWebJobsStorage must be a storage connection string, or UseDevelopmentStorage=true")
-
     auth_mode = environ.get("AUTH_MODE", "platform").strip().lower() or "platform"
     if auth_mode not in ("development", "platform"):
         problems.append(f"AUTH_MODE must be development or platform, not {auth_mode!r}")
@@ -131,7 +143,7 @@ def load_settings(environ: Mapping[str, str], app_root: Path = APP_ROOT) -> Sett
 
     home = environ.get("HOME_PATH", "").strip()
     settings = Settings(
-        storage_connection=storage_connection,
+        storage_connection=environ.get("AzureWebJobsStorage", "").strip().rstrip(";"),
         workspace_path=app_root / (environ.get("WORKSPACE_PATH", "").strip() or "workspace"),
         home_path=app_root / home if home else None,
         workspace_reload=flag("WORKSPACE_RELOAD", False),
@@ -142,6 +154,7 @@ def load_settings(environ: Mapping[str, str], app_root: Path = APP_ROOT) -> Sett
         function_timeout_seconds=_function_timeout(environ, app_root, problems),
         thread_pool_size=number("WORKFLOW_THREADS", 32, 1, 1000),
         event_loops=number("WORKFLOW_EVENT_LOOPS", 4, 1, 32),
+        failure_locals=flag("FAILURE_LOCALS", True),
     )
     if problems:
         raise SettingsError("; ".join(problems))

@@ -142,7 +142,7 @@ class ExecutionList(ApiModel):
     continuation_token: str | None = None
 
 
-class ExecutionResult(ApiModel):
+class ExecutionResultView(ApiModel):
     """The result of an execution alone."""
 
     execution_id: str
@@ -151,7 +151,7 @@ class ExecutionResult(ApiModel):
     result_type: ResultType | None = None
 
 
-class ExecutionLogs(ApiModel):
+class ExecutionLogsView(ApiModel):
     """Lines of an execution's log. `cursor` is the `after` of the next call."""
 
     execution_id: str
@@ -160,7 +160,7 @@ class ExecutionLogs(ApiModel):
     cursor: int
 
 
-class ExecutionVariables(ApiModel):
+class ExecutionVariablesView(ApiModel):
     """What the script's variables were at its end."""
 
     execution_id: str
@@ -187,3 +187,12 @@ class ExecutionListQuery(ApiModel):
     end_date: UtcDatetime | None = None
     limit: int = Field(default=25, ge=1, le=1000)
     continuation_token: str | None = Field(default=None, max_length=1000)
+
+
+class ExecutionLogsQuery(ApiModel):
+    """Which lines of a log: those with a sequence number above `after`; `wait` seconds for one when there is none
+    yet.
+    """
+
+    after: int = Field(default=0, ge=0)
+    wait: float = Field(default=0, ge=0, le=30)

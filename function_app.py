@@ -1,0 +1,16 @@
+"""Makes the FunctionApp and registers the blueprints; nothing else."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions.http import executions, health, unmatched, workflows
+from functions.queue import worker
+from shared.settings import get_settings
+
+# An app whose settings are wrong must say so when it starts, not at its first request.
+get_settings().require_storage()
+
+app = func.FunctionApp()
+for module in (workflows, executions, health, worker, unmatched):
+    app.register_functions(module.blueprint)

@@ -1,0 +1,193 @@
+"""The one way in and out of HTTP: who is calling → body and query to models → the entry point → answer; errors →
+ErrorResponse.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+import azure.functions as func
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from functions.http.routes import ROUTES, Nothing, Route
+from shared.auth import Access, Principal, authenticate, authorize
+from shared.errors import (
+    BadRequestError,
+    FieldError,
+    InvalidInputError,
+    PayloadTooLargeError,
+    PlatformError,
+    UnauthorizedError,
+)
+from shared.models.errors import ErrorResponse
+from shared.settings import get_settings
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+# Azure reads keys from this query parameter; it is neither passed on nor recorded.
+_KEY_PARAMETER = "code"
+_ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
+QueryT = TypeVar("QueryT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[BodyT, QueryT]):
+    """A request that has passed the adapter.
+
+    Attributes:
+        principal_or_none: who is calling, None for nobody.
+        body, query: read as the route's models.
+        path: the route's parameters.
+    """
+
+    principal_or_none: Principal | None
+    body: BodyT
+    query: QueryT
+    path: Mapping[str, str]
+
+    @property
+    def principal(self) -> Principal:
+        """Who is calling, on routes that nobody can use unknown."""
+        if self.principal_or_none is None:
+            raise UnauthorizedError("Sign in to use this")
+        return self.principal_or_none
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that is not simply 200: its status and headers besides the model."""
+
+    model: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+EntryPoint = Callable[[Call[BodyT, QueryT]], Awaitable[Any]]
+
+
+def route(
+    blueprint: func.Blueprint,
+    method: str,
+    path: str,
+    *,
+    name: str,
+    access: Access,
+    summary: str,
+    answers: dict[int, object],
+    body: type[BodyT] = Nothing,
+    query: type[QueryT] = Nothing,
+) -> Callable[[EntryPoint[BodyT, QueryT]], EntryPoint[BodyT, QueryT]]:
+    """Declares an entry point; see `Route` for the arguments. It gets a `Call` and returns a model or a `Reply`."""
+    declared = Route(
+        name=name, method=method, path=path, access=access, summary=summary, body=body, query=query, answers=answers
+    )
+    ROUTES.append(declared)
+
+    def decorate(entry_point: EntryPoint[BodyT, QueryT]) -> EntryPoint[BodyT, QueryT]:
+        async def serve(req: func.HttpRequest) -> func.HttpResponse:
+            return await _guarded(req, functools.partial(_serve, declared, entry_point, req))
+
+        register(blueprint, name, path, [method], serve)
+        return entry_point
+
+    return decorate
+
+
+def register(
+    blueprint: func.Blueprint,
+    name: str,
+    path: str,
+    methods: list[str],
+    serve: Callable[[func.HttpRequest], Awaitable[func.HttpResponse]],
+) -> None:
+    """Makes `serve` an Azure function. Callers are the platform's own to know, so Azure's keys are not asked for."""
+    decorate = blueprint.route(route=path, methods=methods, auth_level=func.AuthLevel.ANONYMOUS)
+    blueprint.function_name(name)(decorate(serve))
+
+
+async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.HttpRequest) -> func.HttpResponse:
+    principal = authenticate(req.headers, get_settings())
+    authorize(principal, declared.access)
+    call = Call(principal, _read_body(req, declared.body), _read_query(req, declared.query), dict(req.route_params))
+    answer = await entry_point(call)
+    return _response(answer if isinstance(answer, Reply) else Reply(answer))
+
+
+async def _guarded(req: func.HttpRequest, serve: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
+    try:
+        return await serve()
+    except PlatformError as error:
+        return error_response(error)
+    except Exception:
+        # Azure would answer 500 with an empty body. What happened is for the log; the caller learns that it was not
+        # them.
+        logger.exception("%s %s failed", req.method, req.url.partition("?")[0])
+        return error_response(PlatformError("Something went wrong on our side"))
+
+
+def error_response(error: PlatformError) -> func.HttpResponse:
+    """The answer that an error becomes."""
+    details = dict(error.details) if error.details is not None else None
+    model = ErrorResponse(error=error.code, message=error.message, details=details)
+    return _response(Reply(model, error.status, error.headers))
+
+
+def _response(reply: Reply) -> func.HttpResponse:
+    headers = {**_ALWAYS, **reply.headers}
+    if reply.model is None:
+        return func.HttpResponse(status_code=reply.status, headers=headers)
+    if isinstance(reply.model, BaseModel):
+        text = reply.model.model_dump_json(by_alias=True).encode()
+    else:
+        text = _ANYTHING.dump_json(reply.model, by_alias=True)
+    return func.HttpResponse(text, status_code=reply.status, headers=headers, mimetype="application/json")
+
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+def _read_body(req: func.HttpRequest, model: type[BodyT]) -> BodyT:
+    raw = req.get_body()
+    if len(raw) > MAX_BODY_BYTES:
+        raise PayloadTooLargeError(f"The body has {len(raw)} bytes; at most {MAX_BODY_BYTES} are taken")
+    if cast("type[BaseModel]", model) is Nothing:
+        # A client may send a body with any method; where none is read, it is no error.
+        return model()
+    try:
+        value: Any = from_json(raw, allow_inf_nan=False) if raw.strip() else {}
+    except ValueError as error:
+        raise BadRequestError(f"The body is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        kind = {list: "an array", str: "a string", type(None): "null"}.get(cast("type[Any]", type(value)), "a value")
+        raise BadRequestError(f"The body must be a JSON object, not {kind}")
+    return _validated(model, value, "body")
+
+
+def _read_query(req: func.HttpRequest, model: type[QueryT]) -> QueryT:
+    if cast("type[BaseModel]", model) is Nothing:
+        return model()
+    values = {key: value for key, value in req.params.items() if key != _KEY_PARAMETER}
+    return _validated(model, values, "query")
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def _validated(model: type[ModelT], value: Any, where: str) -> ModelT:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        errors = [
+            FieldError(loc=[where, *found["loc"]], type=found["type"], msg=found["msg"])
+            for found in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        names = ", ".join(".".join(str(part) for part in found["loc"][1:]) or where for found in errors[:5])
+        raise InvalidInputError(f"The {where} is not valid: {names}", errors) from None

@@ -1,0 +1,18 @@
+"""The queue `workflow-executions`: each message names an execution to run."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from shared.executor import EXECUTION_QUEUE, get_executor
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name("queue_worker")
+@blueprint.queue_trigger(  # pyright: ignore[reportUnknownMemberType] - the SDK leaves its **kwargs untyped
+    arg_name="message", queue_name=EXECUTION_QUEUE, connection="AzureWebJobsStorage"
+)
+async def run_queued_execution(message: func.QueueMessage) -> None:
+    # Bytes that are no UTF-8 name no execution either; the executor logs and drops what it can't read.
+    await get_executor().run_queued(message.get_body().decode("utf-8", "replace"))

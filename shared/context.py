@@ -1,0 +1,262 @@
+"""What a running function knows of its run, and what it tells about itself: `ExecutionContext`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.errors import ConfigurationError
+from shared.jobs import StopSignal
+from shared.log_buffer import LogBuffer
+from shared.serialization import to_json
+
+GLOBAL = "GLOBAL"
+"""The scope of what belongs to no organization."""
+
+SecretResolver = Callable[[str], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asked for the run."""
+
+    user_id: str
+    email: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The organization that a run belongs to."""
+
+    id: str
+    name: str
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequestInfo:
+    """The HTTP request behind an endpoint's run, without secrets.
+
+    Attributes:
+        method: in upper case.
+        headers: names in lower case.
+        query: the query's parameters.
+        body: the raw body.
+    """
+
+    method: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
+
+
+class ExecutionContext:
+    """Given to a function whose first parameter is annotated with this class, or called `context`.
+
+    Attributes:
+        user_id, email, name: who asked for the run.
+        organization: the run's organization, None in the scope GLOBAL.
+        is_platform_admin: whether the caller is an administrator.
+        is_function_key: whether the caller came with a key.
+        execution_id: the run's id: the same at every attempt, so it can serve as the key of a side effect.
+        attempt: 1 at the first try.
+        request: the HTTP request, behind an endpoint.
+    """
+
+    def __init__(
+        self,
+        *,
+        caller: Caller,
+        execution_id: str,
+        organization: Organization | None = None,
+        is_platform_admin: bool = False,
+        is_function_key: bool = False,
+        attempt: int = 1,
+        request: HttpRequestInfo | None = None,
+        config: Mapping[str, Any] | None = None,
+        logs: LogBuffer | None = None,
+        stop: StopSignal | None = None,
+        resolve_secret: SecretResolver | None = None,
+        service_loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.user_id = caller.user_id
+        self.email = caller.email
+        self.name = caller.name
+        self.organization = organization
+        self.is_platform_admin = is_platform_admin
+        self.is_function_key = is_function_key
+        self.execution_id = execution_id
+        self.attempt = attempt
+        self.request = request
+        self._config = dict(config or {})
+        self._logs = logs or LogBuffer()
+        self._stop = stop
+        self._resolve_secret = resolve_secret
+        self._service_loop = service_loop
+        self._snapshots: list[dict[str, Any]] = []
+        self._integration_calls: list[dict[str, Any]] = []
+        self._progress: dict[str, Any] | None = None
+        self._result: Any = None
+        self._has_result = False
+
+    @property
+    def org_id(self) -> str | None:
+        """The organization's id, None in the scope GLOBAL."""
+        return self.organization.id if self.organization else None
+
+    @property
+    def org_name(self) -> str | None:
+        """The organization's name, None in the scope GLOBAL."""
+        return self.organization.name if self.organization else None
+
+    @property
+    def scope(self) -> str:
+        """The organization's id, or `GLOBAL`."""
+        return self.organization.id if self.organization else GLOBAL
+
+    @property
+    def is_global_scope(self) -> bool:
+        """Whether the run belongs to no organization."""
+        return self.organization is None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked this run to end; a long loop that looks here can end in its own way."""
+        return self._stop is not None and self._stop.requested
+
+    def get_config(self, key: str, default: Any = None) -> Any:
+        """A configuration value, the organization's before the global one; `default` when there is none."""
+        return self._config.get(key, default)
+
+    def has_config(self, key: str) -> bool:
+        """Whether there is a configuration value of this name."""
+        return key in self._config
+
+    async def get_secret(self, key: str) -> str:
+        """The secret that a configuration value of type secret_ref points to.
+
+        Raises:
+            ConfigurationError: there is no such value, or the secret can't be had.
+        """
+        if self._resolve_secret is None:
+            raise ConfigurationError(f"no secret named {key!r} is configured")
+        if self._service_loop is None or self._service_loop is asyncio.get_running_loop():
+            return await self._resolve_secret(key)
+        # Storage and vault clients belong to the loop that serves triggers.
+        return await asyncio.wrap_future(
+            asyncio.run_coroutine_threadsafe(_awaited(self._resolve_secret(key)), self._service_loop)
+        )
+
+    def save_checkpoint(self, name: str, data: Any = None) -> None:
+        """Keeps a snapshot of `data` with the run's record, as it is now."""
+        self._snapshots.append({"name": name, "timestamp": _now(), "data": to_json(data)})
+
+    def track_integration_call(
+        self,
+        integration: str,
+        method: str,
+        endpoint: str,
+        status: int | str,
+        duration_ms: float,
+        error: str | None = None,
+    ) -> None:
+        """Keeps a note of a call to another system with the run's record.
+
+        Args:
+            integration: the other system's name.
+            method: such as GET.
+            endpoint: what was called, without secrets.
+            status: what it answered.
+            duration_ms: how long it took, in milliseconds.
+            error: what went wrong.
+        """
+        call = {
+            "integration": integration,
+            "method": method,
+            "endpoint": endpoint,
+            "status": status,
+            "durationMs": duration_ms,
+            "error": error,
+            "timestamp": _now(),
+        }
+        self._integration_calls.append(to_json(call))
+
+    def report_progress(self, fraction: float, message: str = "") -> None:
+        """Tells how far the run has come.
+
+        Args:
+            fraction: 0 to 1; what lies outside is taken as the nearer bound.
+            message: a sentence for people.
+        """
+        self._progress = {"fraction": min(1.0, max(0.0, float(fraction))), "message": str(message), "timestamp": _now()}
+
+    def set_result(self, value: Any) -> None:
+        """Sets the result of a script; the last one counts."""
+        self._result = value
+        self._has_result = True
+
+    def debug(self, message: str, **data: Any) -> None:
+        """Writes a line of level debug, with data, to the run's log."""
+        self._logs.add("debug", str(message), "context", data=data or None)
+
+    def info(self, message: str, **data: Any) -> None:
+        """Writes a line of level info, with data, to the run's log."""
+        self._logs.add("info", str(message), "context", data=data or None)
+
+    def warning(self, message: str, **data: Any) -> None:
+        """Writes a line of level warning, with data, to the run's log."""
+        self._logs.add("warning", str(message), "context", data=data or None)
+
+    def error(self, message: str, **data: Any) -> None:
+        """Writes a line of level error, with data, to the run's log."""
+        self._logs.add("error", str(message), "context", data=data or None)
+
+
+@dataclass(slots=True)
+class Notes:
+    """What a run told about itself through its context."""
+
+    state_snapshots: list[dict[str, Any]]
+    integration_calls: list[dict[str, Any]]
+    progress: dict[str, Any] | None
+    result: Any
+    has_result: bool
+
+
+def notes_of(context: ExecutionContext) -> Notes:
+    """What the run told so far; for the engine and the executor, not for workflows."""
+    # The context's public face is the authors'; this module is the one place that looks behind it.
+    return Notes(
+        state_snapshots=list(context._snapshots),  # pyright: ignore[reportPrivateUsage]
+        integration_calls=list(context._integration_calls),  # pyright: ignore[reportPrivateUsage]
+        progress=context._progress,  # pyright: ignore[reportPrivateUsage]
+        result=context._result,  # pyright: ignore[reportPrivateUsage]
+        has_result=context._has_result,  # pyright: ignore[reportPrivateUsage]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointResponse:
+    """Returned by a workflow behind an endpoint, it is the HTTP answer.
+
+    Attributes:
+        body: text or bytes as they are; anything else as JSON.
+        status_code: 100 to 599.
+        headers: the answer's headers.
+    """
+
+    body: Any = None
+    status_code: int = 200
+    headers: Mapping[str, str] | None = None
+
+
+async def _awaited(awaitable: Awaitable[str]) -> str:
+    return await awaitable
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

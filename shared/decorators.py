@@ -1,0 +1,335 @@
+"""What workflow authors write: `@workflow`, `@data_provider` and `@param`.
+
+All three may stand on one function, in any order; they fill one `FunctionMetadata`. A decorated function stays as it
+was and can be called like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+
+from shared.errors import DefinitionError
+from shared.registry import (
+    DATA_PROVIDER,
+    WORKFLOW,
+    CachePer,
+    ExecutionMode,
+    FunctionMetadata,
+    RetryPolicy,
+    Use,
+    WorkflowParameter,
+    get_registry,
+    place_of,
+)
+from shared.signatures import FunctionSignature, read_signature
+from shared.validation import check_parameter
+
+VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email")
+VALID_METHODS = ("GET", "POST", "PUT", "DELETE")
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_ATTRIBUTE = "__workflow_definition__"
+# Tells "left out" from "set to the default": what an author wrote must not be lost to the other decorator's default.
+_UNSET: Any = object()
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Definition:
+    """What the decorators on one function have said so far."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.declared: list[WorkflowParameter] = []
+        self.metadata: FunctionMetadata | None = None
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> _Definition:
+        definition = cast("_Definition | None", getattr(function, _ATTRIBUTE, None))
+        if definition is None:
+            if not callable(function) or not hasattr(function, "__name__"):
+                raise DefinitionError(f"only functions can be decorated, not {type(function).__name__}")
+            definition = cls(function)
+            setattr(function, _ATTRIBUTE, definition)
+        else:
+            # functools.wraps hands the attribute on: what is decorated now stands outside of what was decorated before.
+            definition.function = function
+        return definition
+
+    def declare(self, use: Use, name: str, fields: dict[str, Any]) -> None:
+        metadata = self.metadata
+        if metadata is None:
+            metadata = FunctionMetadata(name=name, function=self.function)
+        elif metadata.name != name:
+            raise DefinitionError(
+                f"one function has two names, {metadata.name!r} and {name!r}: {place_of(self.function)}; "
+                "use the same name in @workflow and @data_provider"
+            )
+        for field, value in fields.items():
+            if value is not _UNSET:
+                setattr(metadata, field, value)
+        own_tags = [tag for tag in metadata.tags if tag not in (WORKFLOW, DATA_PROVIDER)]
+        uses = [tag for tag in (WORKFLOW, DATA_PROVIDER) if tag == use or metadata.has_tag(tag)]
+        metadata.tags = uses + own_tags
+        self.metadata = metadata
+        self.settle()
+        get_registry().register_function(metadata)
+
+    def settle(self) -> None:
+        """Brings the metadata in line with the function and the parameters declared so far."""
+        metadata = self.metadata
+        if metadata is None:
+            return
+        metadata.function = self.function
+        metadata.source_line = getattr(getattr(self.function, "__code__", None), "co_firstlineno", None)
+        signature = read_signature(self.function)
+        metadata.parameters = (
+            [_joined(parameter, signature) for parameter in self.declared] if self.declared else signature.parameters
+        )
+
+
+def _joined(parameter: WorkflowParameter, signature: FunctionSignature) -> WorkflowParameter:
+    """A declared parameter with what the signature knows of it."""
+    found = signature.find(parameter.name)
+    if found is not None:
+        parameter.annotation = found.annotation
+        parameter.nullable = found.nullable
+        if found.has_default and (not parameter.has_default or parameter.default_from_signature):
+            parameter.has_default = parameter.default_from_signature = True
+            parameter.default_value = found.default_value
+    return parameter
+
+
+def metadata_of(function: Callable[..., Any]) -> FunctionMetadata | None:
+    """The metadata that the decorators on a function have made; None when it has none."""
+    definition = cast("_Definition | None", getattr(function, _ATTRIBUTE, None))
+    return definition.metadata if definition is not None else None
+
+
+def settle_parameters(metadata: FunctionMetadata) -> None:
+    """Reads the signature once more and checks it against `@param`; called when the whole file has been imported.
+
+    Only then do annotations resolve that name classes further down in the file, and only then are all decorators
+    applied.
+
+    Raises:
+        DefinitionError: a declared parameter is not in the signature, or one without a default is not declared.
+    """
+    definition = cast("_Definition | None", getattr(metadata.function, _ATTRIBUTE, None))
+    if definition is None:
+        return
+    definition.settle()
+    if not definition.declared:
+        return
+    signature = read_signature(metadata.function)
+    declared = {parameter.name for parameter in definition.declared}
+    for name in sorted(declared):
+        if signature.find(name) is None and not signature.accepts_extra:
+            raise DefinitionError(f"@param({name!r}) is not in the signature of {metadata.place}")
+    for parameter in signature.parameters:
+        if parameter.required and parameter.name not in declared:
+            raise DefinitionError(
+                f"{metadata.place} needs {parameter.name!r}, which has neither a default nor a @param; add one of them"
+            )
+
+
+def workflow(
+    name: str,
+    description: str = _UNSET,
+    category: str = _UNSET,
+    tags: Iterable[str] | None = None,
+    execution_mode: ExecutionMode = "async",
+    timeout_seconds: float = 300,
+    retry_policy: RetryPolicy | None = None,
+    schedule: str | None = None,
+    endpoint_enabled: bool = False,
+    allowed_methods: Iterable[str] = ("POST",),
+    disable_global_key: bool = False,
+    public_endpoint: bool = False,
+    source: str | None = None,
+) -> Callable[[F], F]:
+    """Makes a function a workflow.
+
+    Args:
+        name: lower-case letters, digits and `_`, beginning with a letter, at most 63 characters; unique in the
+            workspace.
+        description: a sentence for people; default "".
+        category: where lists show it; default "General".
+        tags: the author's own tags.
+        execution_mode: `sync` answers the caller with the result, `async` at once with 202 and an id.
+        timeout_seconds: 1 up to host.json's functionTimeout less 30 s.
+        retry_policy: for async runs; see `RetryPolicy`.
+        schedule: an NCRONTAB expression.
+        endpoint_enabled: whether /api/endpoints/{name} calls it.
+        allowed_methods: which of GET, POST, PUT and DELETE that endpoint takes.
+        disable_global_key: whether the endpoint takes only keys made for this workflow.
+        public_endpoint: whether the endpoint takes calls without any key.
+        source: where the function comes from; left out, by where its file lies.
+
+    Raises:
+        DefinitionError: a value can't be; the message says which, and where.
+    """
+
+    def decorate(function: F) -> F:
+        place = place_of(function)
+        own_tags = [str(tag) for tag in tags or ()]
+        _check_name("workflow", name, place)
+        _check(execution_mode in ("sync", "async"), "execution_mode must be 'sync' or 'async'", place)
+        _check_number("timeout_seconds", timeout_seconds, 1, None, place)
+        methods = [allowed_methods] if isinstance(allowed_methods, str) else list(allowed_methods)
+        methods = [method.upper() for method in methods]
+        unknown = [method for method in methods if method not in VALID_METHODS]
+        _check(bool(methods) and not unknown, f"allowed_methods must be some of {', '.join(VALID_METHODS)}", place)
+        reserved = {WORKFLOW, DATA_PROVIDER} & set(own_tags)
+        _check(not reserved, f"the tag {next(iter(reserved), '')!r} is the platform's own", place)
+        _check_retry_policy(retry_policy, place)
+        fields = {
+            "description": description,
+            "category": category,
+            "tags": own_tags,
+            "execution_mode": execution_mode,
+            "timeout_seconds": timeout_seconds,
+            "retry_policy": retry_policy,
+            "schedule": schedule,
+            "endpoint_enabled": endpoint_enabled,
+            "allowed_methods": methods,
+            "disable_global_key": disable_global_key,
+            "public_endpoint": public_endpoint,
+            "source": source,
+        }
+        definition = _Definition.of(function)
+        if definition.metadata is not None:
+            fields["tags"] = [tag for tag in definition.metadata.tags if tag == DATA_PROVIDER] + own_tags
+        definition.declare(WORKFLOW, name, fields)
+        return function
+
+    return decorate
+
+
+def data_provider(
+    name: str,
+    description: str = _UNSET,
+    category: str = _UNSET,
+    cache_ttl_seconds: float = 300,
+    cache_per: CachePer = "organization",
+) -> Callable[[F], F]:
+    """Makes a function a data provider: it returns the options of a dropdown.
+
+    Args:
+        name: as in `workflow`.
+        description: a sentence for people; default "".
+        category: where lists show it; default "General".
+        cache_ttl_seconds: how long an answer may be used again, 0 (never) to 31,536,000 (a year).
+        cache_per: whether one answer serves the whole `organization` or one `user`.
+
+    Raises:
+        DefinitionError: a value can't be; the message says which, and where.
+    """
+
+    def decorate(function: F) -> F:
+        place = place_of(function)
+        _check_name("data provider", name, place)
+        _check_number("cache_ttl_seconds", cache_ttl_seconds, 0, 31_536_000, place)
+        _check(cache_per in ("organization", "user"), "cache_per must be 'organization' or 'user'", place)
+        fields = {
+            "description": description,
+            "category": category,
+            "cache_ttl_seconds": cache_ttl_seconds,
+            "cache_per": cache_per,
+        }
+        _Definition.of(function).declare(DATA_PROVIDER, name, fields)
+        return function
+
+    return decorate
+
+
+def param(
+    name: str,
+    type: str,  # noqa: A002 - the contract's name
+    label: str | None = None,
+    required: bool = False,
+    validation: dict[str, Any] | None = None,
+    data_provider: str | None = None,
+    default_value: Any = None,
+    help_text: str | None = None,
+) -> Callable[[F], F]:
+    """Declares a parameter of the function.
+
+    Args:
+        name: the name in the function's signature.
+        type: one of `VALID_PARAM_TYPES`.
+        label: what a form shows; left out, the name.
+        required: whether a call without it is refused, unless there is a default.
+        validation: rules: min, max, min_length, max_length, pattern, enum.
+        data_provider: name of the data provider that fills the field's options.
+        default_value: stands in for a missing value; left out, the signature's own default.
+        help_text: a sentence for people.
+
+    Raises:
+        DefinitionError: a value can't be; the message says which, and where.
+    """
+
+    def decorate(function: F) -> F:
+        place = place_of(function)
+        _check(name.isidentifier(), f"the parameter name {name!r} is no Python name", place)
+        _check(type in VALID_PARAM_TYPES, f"{name}: type must be one of {', '.join(VALID_PARAM_TYPES)}", place)
+        definition = _Definition.of(function)
+        known = any(parameter.name == name for parameter in definition.declared)
+        _check(not known, f"the parameter {name!r} is declared twice", place)
+        parameter = WorkflowParameter(
+            name=name,
+            type=type,
+            label=label,
+            required=required,
+            validation=validation,
+            data_provider=data_provider,
+            default_value=default_value,
+            help_text=help_text,
+            has_default=default_value is not None,
+        )
+        try:
+            check_parameter(parameter)
+        except DefinitionError as error:
+            raise DefinitionError(f"{error}: {place}") from None
+        # Decorators are applied from the bottom up; the order that the reader sees is the one to keep.
+        definition.declared.insert(0, parameter)
+        definition.settle()
+        return function
+
+    return decorate
+
+
+def _check(condition: bool, message: str, place: str) -> None:
+    if not condition:
+        raise DefinitionError(f"{message}: {place}")
+
+
+def _check_name(kind: str, name: object, place: str) -> None:
+    _check(
+        isinstance(name, str) and _NAME.fullmatch(name) is not None,
+        f"the {kind} name {name!r} must begin with a letter and have lower-case letters, digits and '_', at most 63",
+        place,
+    )
+
+
+def _check_number(field: str, value: object, low: float, high: float | None, place: str) -> None:
+    bounds = f"from {low} to {high}" if high is not None else f"of at least {low}"
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= low
+    fits = fits and (high is None or cast("float", value) <= high)
+    _check(fits, f"{field} must be a number {bounds}, not {value!r}", place)
+
+
+def _check_retry_policy(policy: Any, place: str) -> None:
+    if policy is None:
+        return
+    bounds = {"max_attempts": (1, 100), "backoff_seconds": (0, 86_400), "max_backoff_seconds": (0, 604_800)}
+    _check(isinstance(policy, dict), "retry_policy must be a dict", place)
+    unknown = sorted(set(policy) - set(bounds))
+    _check(not unknown, f"retry_policy knows {', '.join(bounds)}, not {', '.join(unknown)}", place)
+    for field, (low, high) in bounds.items():
+        if field in policy:
+            _check_number(f"retry_policy {field}", policy[field], low, high, place)
+    whole = isinstance(policy.get("max_attempts", 1), int)
+    _check(whole, "retry_policy max_attempts must be a whole number", place)

@@ -1,0 +1,380 @@
+"""The engine: the only place where a user's function is called or a script is run, for every way in.
+
+`prepare` resolves and validates, `run` runs what was prepared, and `execute` is both in one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from shared.capture import capture_into
+from shared.context import (
+    Caller,
+    EndpointResponse,
+    ExecutionContext,
+    HttpRequestInfo,
+    Organization,
+    SecretResolver,
+    notes_of,
+)
+from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError
+from shared.failures import describe_failure, message_of, user_line_of
+from shared.jobs import ExecutionStopped, Outcome, StopSignal
+from shared.log_buffer import LogBuffer
+from shared.models.executions import ExecutionStatus
+from shared.plans import plan_of
+from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
+from shared.running import run_in_thread, run_on_loop
+from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
+from shared.serialization import to_json
+from shared.settings import get_settings
+
+SCRIPT_RESULT = {"status": "completed", "message": "Script executed successfully"}
+SCRIPT_TIMEOUT_SECONDS = 300.0
+
+
+@dataclass(slots=True, kw_only=True)
+class ExecutionRequest:
+    """What to run, for whom, and how to watch and stop it.
+
+    Attributes:
+        execution_id: the run's id.
+        caller: who asks.
+        organization: whom the run belongs to, None for the scope GLOBAL.
+        config: configuration values, the organization's already laid over the global ones.
+        code: base64 of a script's source; wins over `name`, which then is the script's display name.
+        name: the function's name.
+        parameters: the input.
+        transient: whether the run leaves no record.
+        no_cache: whether a data provider runs even when an answer is at hand.
+        is_platform_admin: whether the caller is an administrator.
+        form_id: the form that the input came from.
+        use: which tag the function must have; left out, its only one, and workflow when it has both.
+        attempt: 1 at the first try.
+        is_function_key: whether the caller came with a key.
+        http: the request behind an endpoint.
+        time_limit_seconds: bounds the run besides the function's own timeout_seconds.
+        stop: asks the run to end.
+        logs: where the run's log is collected, for one who wants to read it meanwhile.
+        resolve_secret: resolves secrets; called on the loop that calls `execute`.
+        on_context: gets the run's context before the run begins, for one who wants to read progress meanwhile.
+        secrets: values to be masked in what is kept of a failure.
+    """
+
+    execution_id: str
+    caller: Caller
+    organization: Organization | None = None
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    code: str | None = None
+    name: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    transient: bool = False
+    no_cache: bool = False
+    is_platform_admin: bool = False
+    form_id: str | None = None
+    use: Use | None = None
+    attempt: int = 1
+    is_function_key: bool = False
+    http: HttpRequestInfo | None = None
+    time_limit_seconds: float | None = None
+    stop: StopSignal | None = None
+    logs: LogBuffer | None = None
+    resolve_secret: SecretResolver | None = None
+    on_context: Callable[[ExecutionContext], None] | None = None
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class ExecutionResult:
+    """What a run came to; everything in it is JSON but `response`.
+
+    `response` is the HTTP answer of a workflow that returned an `EndpointResponse`. `cached`, `cache_expires_at` and
+    `stale` speak of a data provider's answer.
+    """
+
+    execution_id: str
+    status: ExecutionStatus
+    result: Any = None
+    duration_ms: float = 0.0
+    logs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    variables: dict[str, Any] | None = None
+    state_snapshots: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    integration_calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    progress: dict[str, Any] | None = None
+    error_message: str | None = None
+    error_type: str | None = None
+    error_details: dict[str, Any] | None = None
+    cached: bool = False
+    cache_expires_at: str | None = None
+    stale: bool = False
+    response: EndpointResponse | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class PreparedExecution:
+    """A request whose function was found and whose parameters are valid."""
+
+    request: ExecutionRequest
+    metadata: FunctionMetadata | None
+    script: Script | None
+    parameters: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The function's name, or the script's display name."""
+        return self.metadata.name if self.metadata else self.request.name or DEFAULT_SCRIPT_NAME
+
+    @property
+    def time_limit_seconds(self) -> float:
+        """How long the run may take."""
+        own = self.metadata.timeout_seconds if self.metadata else SCRIPT_TIMEOUT_SECONDS
+        limit = self.request.time_limit_seconds
+        return own if limit is None else min(own, limit)
+
+
+async def execute(request: ExecutionRequest) -> ExecutionResult:
+    """Runs a function or a script.
+
+    Returns:
+        What it came to, whatever user code did; invalid parameters and scripts that don't compile come back as Failed.
+
+    Raises:
+        ValueError: the request has neither code nor a name.
+        FunctionNotFoundError: no function of this name has the tag asked for.
+    """
+    try:
+        prepared = prepare(request)
+    except InvalidInputError as error:
+        return refused(request, error)
+    return await run(prepared)
+
+
+def refused(request: ExecutionRequest, error: PlatformError) -> ExecutionResult:
+    """The result of a request that was not run because of `error`."""
+    return ExecutionResult(
+        execution_id=request.execution_id,
+        status=ExecutionStatus.FAILED,
+        error_message=error.message,
+        error_type=error.code,
+        error_details=dict(error.details) if error.details is not None else None,
+    )
+
+
+def resolve(name: str, use: Use | None) -> FunctionMetadata:
+    """The function of this name, if it has the tag.
+
+    Raises:
+        FunctionNotFoundError: there is none.
+    """
+    metadata = get_registry().get_function(name)
+    if metadata is None or (use is not None and not metadata.has_tag(use)):
+        kind = "data provider" if use == DATA_PROVIDER else "workflow" if use == WORKFLOW else "function"
+        raise FunctionNotFoundError(f"There is no {kind} named {name!r}")
+    return metadata
+
+
+def prepare(request: ExecutionRequest) -> PreparedExecution:
+    """Finds what is to run and validates its input.
+
+    Raises:
+        ValueError: the request has neither code nor a name.
+        FunctionNotFoundError: no function of this name has the tag asked for.
+        InvalidInputError: parameters are wrong, each of them named, or the script does not compile.
+    """
+    if request.code is not None:
+        script = compile_script(request.code, request.name or DEFAULT_SCRIPT_NAME)
+        check_script_parameters(request.parameters)
+        return PreparedExecution(request=request, metadata=None, script=script, parameters=dict(request.parameters))
+    if not request.name:
+        raise ValueError("an execution needs code or the name of a function")
+    metadata = resolve(request.name, request.use)
+    parameters = plan_of(metadata).validator.validate(request.parameters)
+    return PreparedExecution(request=request, metadata=metadata, script=None, parameters=parameters)
+
+
+async def run(prepared: PreparedExecution) -> ExecutionResult:
+    """Runs what was prepared and captures all of it; raises nothing of what user code does."""
+    request = prepared.request
+    logs = request.logs or LogBuffer()
+    context = ExecutionContext(
+        caller=request.caller,
+        execution_id=request.execution_id,
+        organization=request.organization,
+        is_platform_admin=request.is_platform_admin,
+        is_function_key=request.is_function_key,
+        attempt=request.attempt,
+        request=request.http,
+        config=request.config,
+        logs=logs,
+        stop=request.stop,
+        resolve_secret=request.resolve_secret,
+        service_loop=asyncio.get_running_loop() if request.resolve_secret else None,
+    )
+    if request.on_context is not None:
+        request.on_context(context)
+    call = _Call(prepared, context)
+    started = time.perf_counter()
+    outcome = await call.run(logs)
+    duration_ms = (time.perf_counter() - started) * 1000
+    logs.close()
+    result = _result_of(prepared, outcome)
+    notes = notes_of(context)
+    result.duration_ms = round(duration_ms, 3)
+    result.logs = logs.entries()
+    result.state_snapshots = notes.state_snapshots
+    result.integration_calls = notes.integration_calls
+    result.progress = notes.progress
+    return result
+
+
+@dataclass(slots=True)
+class _Returned:
+    """User code came to its end; `result` is JSON already."""
+
+    result: Any
+    response: EndpointResponse | None = None
+    variables: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class _Raised:
+    """User code raised."""
+
+    error_type: str
+    message: str
+    details: dict[str, Any]
+    variables: dict[str, Any] | None = None
+
+
+class _Call:
+    """One call of user code. What reads its values runs where it runs: their methods are user code, too, and may
+    block.
+    """
+
+    def __init__(self, prepared: PreparedExecution, context: ExecutionContext) -> None:
+        self._prepared = prepared
+        self._context = context
+        self._script_run: ScriptRun | None = None
+
+    async def run(self, logs: LogBuffer) -> Outcome:
+        prepared = self._prepared
+        context = capture_into(logs)
+        limit, stop = prepared.time_limit_seconds, prepared.request.stop
+        if prepared.metadata is None:
+            assert prepared.script is not None
+            self._script_run = ScriptRun(prepared.script, self._context, prepared.parameters)
+            return await run_in_thread(prepared.name, self._call_in_thread, context, limit, stop)
+        if plan_of(prepared.metadata).is_async:
+
+            def note(message: str) -> None:
+                logs.add("warning", message, "engine")
+
+            return await run_on_loop(prepared.name, self._call_on_loop, context, limit, stop, note)
+        return await run_in_thread(prepared.name, self._call_in_thread, context, limit, stop)
+
+    def _start(self) -> Any:
+        if self._script_run is not None:
+            return self._script_run.start()
+        metadata = self._prepared.metadata
+        assert metadata is not None
+        if plan_of(metadata).takes_context:
+            return metadata.function(self._context, **self._prepared.parameters)
+        return metadata.function(**self._prepared.parameters)
+
+    def _call_in_thread(self) -> Any:
+        try:
+            value = self._start()
+            if inspect.isawaitable(value):
+                return self._finish_awaitable(value)
+            return self._returned(value)
+        except (ExecutionStopped, asyncio.CancelledError):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever user code raises is its result
+            return self._raised(error)
+
+    async def _call_on_loop(self) -> Any:
+        return await self._finish_awaitable(None)
+
+    async def _finish_awaitable(self, awaitable: Any) -> Any:
+        try:
+            return self._returned(await (awaitable if awaitable is not None else self._start()))
+        except (ExecutionStopped, asyncio.CancelledError):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever user code raises is its result
+            return self._raised(error)
+
+    def _returned(self, value: Any) -> _Returned:
+        if self._script_run is not None:
+            notes = notes_of(self._context)
+            result = to_json(notes.result) if notes.has_result else dict(SCRIPT_RESULT)
+            return _Returned(result, variables=self._script_run.variables())
+        if isinstance(value, EndpointResponse):
+            return _Returned({"statusCode": value.status_code, "body": to_json(value.body)}, response=value)
+        return _Returned(to_json(value))
+
+    def _raised(self, error: BaseException) -> _Returned | _Raised:
+        if self._script_run is not None and isinstance(error, SystemExit) and error.code in (None, 0):
+            return self._returned(None)
+        # The frames of the engine's own are cut off by where their files lie.
+        failure = describe_failure(error, self._prepared.request.secrets, with_locals=get_settings().failure_locals)
+        details: dict[str, Any] = {"failure": failure}
+        line = user_line_of(error)
+        if line is not None:
+            details["where"] = line
+        variables = self._script_run.variables() if self._script_run is not None else None
+        return _Raised(type(error).__name__, message_of(error), details, variables)
+
+
+def _result_of(prepared: PreparedExecution, outcome: Outcome) -> ExecutionResult:
+    result = ExecutionResult(execution_id=prepared.request.execution_id, status=ExecutionStatus.SUCCESS)
+    end = outcome.value
+    stopped_in_time = outcome.ending == "cancelled" and isinstance(end, _Returned)
+    if outcome.ending in ("timeout", "cancelled") and not stopped_in_time:
+        _describe_stop(result, prepared, outcome)
+        if isinstance(end, (_Returned, _Raised)):
+            result.variables = end.variables
+    elif isinstance(end, _Returned):
+        result.result = end.result
+        result.response = end.response
+        result.variables = end.variables
+        answer: Any = end.result
+        if isinstance(answer, dict) and cast("dict[str, Any]", answer).get("success") is False:
+            result.status = ExecutionStatus.COMPLETED_WITH_ERRORS
+            result.error_message = str(cast("dict[str, Any]", answer).get("error") or "The workflow reported that it did not succeed")
+    elif isinstance(end, _Raised):
+        result.status = ExecutionStatus.FAILED
+        result.error_type = end.error_type
+        result.error_message = end.message
+        result.error_details = end.details
+        result.variables = end.variables
+    else:
+        # Cancelled from inside: user code cancelled its own task, or raised what only the platform should.
+        error = outcome.error
+        result.status = ExecutionStatus.FAILED
+        result.error_type = type(error).__name__
+        result.error_message = (
+            message_of(error) if error is not None and message_of(error) else "The run was cancelled from inside"
+        )
+    return result
+
+
+def _describe_stop(result: ExecutionResult, prepared: PreparedExecution, outcome: Outcome) -> None:
+    details: dict[str, Any] = {}
+    if outcome.where is not None:
+        details["where"] = outcome.where
+    if outcome.abandoned:
+        details["abandoned"] = True
+    result.error_details = details or None
+    if outcome.ending == "timeout":
+        result.status = ExecutionStatus.TIMEOUT
+        result.error_type = "Timeout"
+        result.error_message = f"{prepared.name} was stopped after {prepared.time_limit_seconds:g} s, its time limit"
+    else:
+        result.status = ExecutionStatus.CANCELLED
+        result.error_type = "Cancelled"
+        result.error_message = f"{prepared.name} was stopped because its end was asked for"

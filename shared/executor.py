@@ -1,0 +1,300 @@
+"""What happens around a run: recorded and run now, or recorded and enqueued; later claimed by a worker, run and
+ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from shared.context import GLOBAL, Caller, Organization
+from shared.discovery import ensure_loaded
+from shared.engine import ExecutionRequest, ExecutionResult, PreparedExecution, prepare, refused, run
+from shared.errors import FunctionNotFoundError, InvalidInputError, StorageUnavailableError
+from shared.models.executions import ExecutionStatus
+from shared.registry import WORKFLOW
+from shared.repositories.executions import ExecutionChangedError, ExecutionRepository
+from shared.repositories.records import ExecutionEnd, ExecutionRecord
+from shared.serialization import result_type, to_json
+from shared.settings import HTTP_RUN_LIMIT_SECONDS
+from shared.storage import Queue, Storage, get_storage
+
+logger = logging.getLogger(__name__)
+
+EXECUTION_QUEUE = "workflow-executions"
+# A queue message holds 48 KiB before base64; beyond this, parameters are only in the record.
+MAX_MESSAGE_PARAMETERS = 32 * 1024
+# A lease outlasts the run's own limit by what stopping it and writing its end may take.
+LEASE_MARGIN = timedelta(seconds=60)
+# Waits between the tries to write an end while storage is away, in seconds; about two minutes in all.
+_END_RETRY_WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+
+
+class QueueMessage(BaseModel):
+    """A message of `workflow-executions`. It names a record; what is run stands in the record."""
+
+    execution_id: str = Field(pattern=r"^[0-9a-f-]{36}$")
+    workflow_name: str | None = None
+    org_id: str | None = None
+    user_id: str | None = None
+    user_name: str | None = None
+    user_email: str | None = None
+    parameters: dict[str, Any] | None = None
+    form_id: str | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of a request.
+
+    Attributes:
+        record: the execution as it stands now; for a transient run, as it would have been recorded.
+        result: what the run came to; None while it waits for a worker.
+        recorded: whether the record says what `record` says. False when storage went away during the run: then the
+            record is written as soon as storage is back.
+    """
+
+    record: ExecutionRecord
+    result: ExecutionResult | None = None
+    recorded: bool = True
+
+
+class Executor:
+    """Submits, queues and runs executions.
+
+    Args:
+        executions: where they are recorded.
+        queue: the queue `workflow-executions`.
+    """
+
+    def __init__(self, executions: ExecutionRepository, queue: Queue) -> None:
+        self._executions = executions
+        self._queue = queue
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def submit(self, request: ExecutionRequest) -> Submission:
+        """Runs a workflow or script now, or enqueues it, as its execution_mode says; scripts and transient runs run
+        now.
+
+        Raises:
+            ValueError: the request has neither code nor a name.
+            FunctionNotFoundError: there is no such workflow.
+            InvalidInputError: the parameters or the script are not valid; nothing is recorded then.
+            StorageUnavailableError: the run can't be recorded, and so was not begun.
+        """
+        await ensure_loaded()
+        prepared = prepare(request)
+        if prepared.metadata is None or request.transient or prepared.metadata.execution_mode == "sync":
+            return await self._run_now(prepared)
+        return await self._enqueue(prepared)
+
+    async def _run_now(self, prepared: PreparedExecution) -> Submission:
+        request = prepared.request
+        request.time_limit_seconds = min(request.time_limit_seconds or HTTP_RUN_LIMIT_SECONDS, HTTP_RUN_LIMIT_SECONDS)
+        now = datetime.now(UTC)
+        lease_until = now + timedelta(seconds=prepared.time_limit_seconds) + LEASE_MARGIN
+        record = _new_record(prepared, ExecutionStatus.RUNNING, now, started_at=now, lease_until=lease_until)
+        if request.transient:
+            result = await run(prepared)
+            return Submission(_end_of(result).of(record), result)
+        record = await self._executions.create(record)
+        result = await run(prepared)
+        end = _end_of(result)
+        try:
+            return Submission(await self._executions.finish(record, end), result)
+        except StorageUnavailableError:
+            logger.warning(
+                "The end of execution %s can't be recorded yet: storage is out of reach", record.execution_id
+            )
+            task = asyncio.create_task(self._finish_in_background(record, end))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+        except ExecutionChangedError:
+            logger.warning("Execution %s was ended by somebody else; its result is not recorded", record.execution_id)
+        return Submission(end.of(record), result, recorded=False)
+
+    async def _enqueue(self, prepared: PreparedExecution) -> Submission:
+        record = _new_record(prepared, ExecutionStatus.PENDING, datetime.now(UTC))
+        record = await self._executions.create(record)
+        await self._queue.send(_message_of(record))
+        return Submission(record)
+
+    async def run_queued(self, text: str) -> None:
+        """Runs the execution that a queue message names; a message that names nothing to run is logged and dropped.
+
+        Raises:
+            StorageUnavailableError: the record can't be read or claimed, or its end not written; the message must come
+            again.
+        """
+        message = _read_message(text)
+        if message is None:
+            return
+        record = await self._executions.get(message.org_id or GLOBAL, message.execution_id)
+        if record is None:
+            logger.warning("A message names the execution %s, which is not recorded; dropped", message.execution_id)
+            return
+        if record.status is not ExecutionStatus.PENDING or record.attempt != message.attempt:
+            logger.info(
+                "A message for attempt %s of execution %s was dropped: attempt %s is %s",
+                message.attempt,
+                record.execution_id,
+                record.attempt,
+                record.status,
+            )
+            return
+        await ensure_loaded()
+        request = _request_of(record)
+        # What is wrong with a recorded request (its workflow is gone, say) is its result: nobody waits for an answer.
+        prepared = refusal = None
+        try:
+            prepared = prepare(request)
+        except (FunctionNotFoundError, InvalidInputError) as error:
+            refusal = refused(request, error)
+        now = datetime.now(UTC)
+        limit = timedelta(seconds=prepared.time_limit_seconds if prepared else 0)
+        try:
+            record = await self._executions.claim(record, started_at=now, lease_until=now + limit + LEASE_MARGIN)
+        except ExecutionChangedError:
+            logger.info("Execution %s was claimed by another worker", record.execution_id)
+            return
+        result = await run(prepared) if prepared else refusal
+        assert result is not None
+        await self._finish_within_lease(record, _end_of(result))
+
+    async def _finish_within_lease(self, record: ExecutionRecord, end: ExecutionEnd) -> None:
+        assert record.lease_until is not None
+        for wait in (*_END_RETRY_WAITS, 0.0):
+            try:
+                await self._executions.finish(record, end)
+            except ExecutionChangedError:
+                logger.warning(
+                    "Execution %s was ended by somebody else; its result is not recorded", record.execution_id
+                )
+            except StorageUnavailableError:
+                if wait == 0.0 or datetime.now(UTC) + timedelta(seconds=wait) > record.lease_until:
+                    raise
+                await asyncio.sleep(wait)
+                continue
+            return
+
+    async def _finish_in_background(self, record: ExecutionRecord, end: ExecutionEnd) -> None:
+        try:
+            await self._finish_within_lease(record, end)
+        except StorageUnavailableError:
+            logger.error(  # noqa: TRY400 - the traceback would say nothing that storage being away does not
+                "The end of execution %s was not recorded: %s, result of %d bytes, %d log lines",
+                record.execution_id,
+                end.status,
+                len(json.dumps(end.result)),
+                len(end.logs),
+            )
+
+
+def _read_message(text: str) -> QueueMessage | None:
+    try:
+        return QueueMessage.model_validate_json(text)
+    except ValidationError as error:
+        # The message's own text may hold somebody's data; what is wrong with it is enough for the log.
+        reasons = [
+            f"{'.'.join(map(str, e['loc'])) or 'message'}: {e['msg']}" for e in error.errors(include_input=False)[:5]
+        ]
+        logger.error("A message that names no execution was dropped: %s", "; ".join(reasons))  # noqa: TRY400 - as above
+        return None
+
+
+def _message_of(record: ExecutionRecord) -> str:
+    parameters = record.input_data
+    fits = len(json.dumps(parameters)) <= MAX_MESSAGE_PARAMETERS
+    message = QueueMessage(
+        execution_id=record.execution_id,
+        workflow_name=record.workflow_name,
+        org_id=record.org_id,
+        user_id=record.executed_by,
+        user_name=record.executed_by_name,
+        user_email=record.executed_by_email,
+        parameters=dict(parameters or {}) if fits else None,
+        form_id=record.form_id,
+        attempt=record.attempt,
+    )
+    return message.model_dump_json()
+
+
+def _new_record(
+    prepared: PreparedExecution,
+    status: ExecutionStatus,
+    now: datetime,
+    *,
+    started_at: datetime | None = None,
+    lease_until: datetime | None = None,
+) -> ExecutionRecord:
+    request = prepared.request
+    return ExecutionRecord(
+        execution_id=request.execution_id,
+        scope=request.organization.id if request.organization else GLOBAL,
+        workflow_name=prepared.name,
+        is_script=prepared.script is not None,
+        form_id=request.form_id,
+        executed_by=request.caller.user_id,
+        executed_by_name=request.caller.name,
+        executed_by_email=request.caller.email,
+        status=status,
+        created_at=now,
+        started_at=started_at,
+        lease_until=lease_until,
+        # What the caller sent, not what validation made of it: a run from the queue is validated again.
+        input_data=to_json(dict(request.parameters)),
+        attempt=request.attempt,
+        # The queue message is a call that the repository does not see.
+        storage_calls=1 if status is ExecutionStatus.PENDING else 0,
+    )
+
+
+def _request_of(record: ExecutionRecord) -> ExecutionRequest:
+    parameters: Mapping[str, Any] = record.input_data or {}
+    return ExecutionRequest(
+        execution_id=record.execution_id,
+        caller=Caller(record.executed_by, record.executed_by_email, record.executed_by_name),
+        organization=Organization(record.org_id, record.org_id) if record.org_id else None,
+        name=record.workflow_name,
+        parameters=parameters,
+        form_id=record.form_id,
+        use=WORKFLOW,
+        attempt=record.attempt,
+    )
+
+
+def _end_of(result: ExecutionResult) -> ExecutionEnd:
+    return ExecutionEnd(
+        status=result.status,
+        completed_at=datetime.now(UTC),
+        duration_ms=result.duration_ms,
+        result=result.result,
+        result_type=result_type(result.result) if result.result is not None else None,
+        error_message=result.error_message,
+        error_type=result.error_type,
+        error_details=result.error_details,
+        logs=result.logs,
+        variables=result.variables,
+        state_snapshots=result.state_snapshots,
+        integration_calls=result.integration_calls,
+    )
+
+
+_executor: tuple[Storage, Executor] | None = None
+
+
+def get_executor() -> Executor:
+    """The executor of this process, on the storage account of its settings."""
+    global _executor
+    storage = get_storage()
+    if _executor is None or _executor[0] is not storage:
+        _executor = (storage, Executor(ExecutionRepository(storage), storage.queue(EXECUTION_QUEUE)))
+    return _executor[1]

@@ -1,0 +1,106 @@
+"""Executions: listing them and reading them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from shared.auth import Principal
+from shared.errors import NotFoundError
+from shared.handlers.views import detail_of
+from shared.models.executions import (
+    ExecutionDetail,
+    ExecutionList,
+    ExecutionListQuery,
+    ExecutionLogsQuery,
+    ExecutionLogsView,
+    ExecutionResultView,
+    ExecutionVariablesView,
+)
+from shared.repositories.executions import ExecutionRepository
+from shared.repositories.ids import parse_execution_id
+from shared.repositories.records import ExecutionFilters, ExecutionRecord
+from shared.storage import get_storage
+
+_LOOK_AGAIN_SECONDS = 1.0
+
+
+async def list_executions(query: ExecutionListQuery, principal: Principal) -> ExecutionList:
+    """A page of the scope's executions, newest first; of the caller's own ones for callers who are no administrators.
+
+    Raises:
+        BadRequestError: the continuation token is none of this list's.
+    """
+    filters = ExecutionFilters(
+        workflow_name=query.workflow_name,
+        status=query.status,
+        executed_by=None if principal.is_platform_admin else principal.caller.user_id,
+        created_from=query.start_date,
+        created_to=query.end_date,
+    )
+    executions, token = await _repository().list(
+        principal.scope, filters, limit=query.limit, token=query.continuation_token
+    )
+    return ExecutionList(executions=executions, continuation_token=token)
+
+
+async def get_execution(execution_id: str, principal: Principal) -> ExecutionDetail:
+    """An execution of the caller's own, or of the scope for administrators.
+
+    Raises:
+        NotFoundError: there is none that the caller may see.
+    """
+    return detail_of(await _find(execution_id, principal), principal)
+
+
+async def get_result(execution_id: str, principal: Principal) -> ExecutionResultView:
+    """The result alone.
+
+    Raises:
+        NotFoundError: there is no such execution that the caller may see.
+    """
+    record = await _find(execution_id, principal)
+    return ExecutionResultView(
+        execution_id=record.execution_id, status=record.status, result=record.result, result_type=record.result_type
+    )
+
+
+async def get_logs(execution_id: str, query: ExecutionLogsQuery, principal: Principal) -> ExecutionLogsView:
+    """The log's lines after a cursor; with `wait`, as soon as there are any or the execution has ended.
+
+    Raises:
+        NotFoundError: there is no such execution that the caller may see.
+    """
+    deadline = time.monotonic() + query.wait
+    while True:
+        record = await _find(execution_id, principal)
+        lines = [dict(entry) for entry in record.logs if entry["seq"] > query.after]
+        left = deadline - time.monotonic()
+        if lines or record.status.is_end or left <= 0:
+            break
+        await asyncio.sleep(min(_LOOK_AGAIN_SECONDS, left))
+    cursor = lines[-1]["seq"] if lines else query.after
+    return ExecutionLogsView(execution_id=record.execution_id, status=record.status, logs=lines, cursor=cursor)
+
+
+async def get_variables(execution_id: str, principal: Principal) -> ExecutionVariablesView:
+    """A script's variables at its end.
+
+    Raises:
+        NotFoundError: there is no such execution that the caller may see.
+    """
+    record = await _find(execution_id, principal)
+    return ExecutionVariablesView(execution_id=record.execution_id, variables=dict(record.variables or {}))
+
+
+async def _find(execution_id: str, principal: Principal) -> ExecutionRecord:
+    parsed = parse_execution_id(execution_id)
+    record = await _repository().get(principal.scope, parsed) if parsed is not None else None
+    own = record is not None and record.executed_by == principal.caller.user_id
+    if record is None or not (own or principal.is_platform_admin):
+        raise NotFoundError("There is no execution of this id")
+    return record
+
+
+def _repository() -> ExecutionRepository:
+    return ExecutionRepository(get_storage())

@@ -1,0 +1,61 @@
+"""Executions as callers see them: which parts of a record become which answer, and for whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.auth import Principal
+from shared.models.executions import ExecutionDetail, ExecutionLinks, ExecutionResponse
+from shared.repositories.records import ExecutionRecord, JsonObject
+
+# What a failure's details hold for administrators alone: source lines and local variables.
+_ADMIN_DETAILS = frozenset({"failure"})
+
+
+def response_of(record: ExecutionRecord, principal: Principal, *, is_transient: bool = False) -> ExecutionResponse:
+    """What a run came to, as far as the caller may see it."""
+    admin = principal.is_platform_admin
+    return ExecutionResponse(
+        execution_id=record.execution_id,
+        status=record.status,
+        result=record.result,
+        error=record.error_message,
+        error_type=record.error_type,
+        details=_details_of(record.error_details, admin=admin),
+        duration_ms=record.duration_ms,
+        started_at=record.started_at,
+        completed_at=record.completed_at,
+        logs=[dict(entry) for entry in record.logs] if admin else None,
+        variables=dict(record.variables) if admin and record.variables is not None else None,
+        is_transient=is_transient,
+    )
+
+
+def detail_of(record: ExecutionRecord, principal: Principal) -> ExecutionDetail:
+    """The execution, whole, as far as the caller may see it."""
+    return ExecutionDetail(
+        **dict(response_of(record, principal)),
+        workflow_name=record.workflow_name,
+        org_id=record.org_id,
+        form_id=record.form_id,
+        executed_by=record.executed_by,
+        executed_by_name=record.executed_by_name,
+        input_data=dict(record.input_data) if record.input_data is not None else None,
+        result_type=record.result_type,
+        attempt=record.attempt,
+        progress=dict(record.progress) if record.progress is not None else None,
+        storage_calls=record.storage_calls,
+    )
+
+
+def links_of(record: ExecutionRecord, principal: Principal) -> ExecutionLinks:
+    """Where the caller may look next; `logs` are for administrators."""
+    own = f"/api/executions/{record.execution_id}"
+    return ExecutionLinks.model_validate({"self": own, "logs": f"{own}/logs" if principal.is_platform_admin else None})
+
+
+def _details_of(details: JsonObject | None, *, admin: bool) -> dict[str, Any] | None:
+    if details is None:
+        return None
+    shown = {key: value for key, value in details.items() if admin or key not in _ADMIN_DETAILS}
+    return shown or None

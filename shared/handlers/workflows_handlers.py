@@ -1,0 +1,120 @@
+"""Workflows: listing them and running them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shared.auth import Principal
+from shared.discovery import ensure_loaded
+from shared.engine import ExecutionRequest
+from shared.errors import BadRequestError, ForbiddenError
+from shared.executor import Submission, get_executor
+from shared.handlers.views import links_of, response_of
+from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionResponse
+from shared.models.workflows import ParameterModel, WorkflowModel
+from shared.registry import WORKFLOW, FunctionMetadata, WorkflowParameter, get_registry
+from shared.repositories.ids import new_execution_id
+from shared.settings import get_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """The answer to a call that ran or enqueued something; `recorded` as in `Submission`."""
+
+    answer: ExecutionResponse | ExecutionAccepted
+    recorded: bool
+
+
+async def list_workflows() -> list[WorkflowModel]:
+    """All workflows, by name."""
+    await ensure_loaded()
+    return [_workflow_model(metadata) for metadata in get_registry().get_all_workflows()]
+
+
+async def execute_workflow(body: ExecuteRequest, principal: Principal, workflow_name: str | None = None) -> Executed:
+    """Runs a workflow, or code that came with the request, or enqueues the run.
+
+    Args:
+        body: what to run, and with what.
+        principal: who asks.
+        workflow_name: the name in the path; wins over the one in the body.
+
+    Raises:
+        BadRequestError: there is neither a name nor code, or two names contradict each other.
+        ForbiddenError: code came with the request, and this app takes none.
+        FunctionNotFoundError, InvalidInputError, StorageUnavailableError: see `Executor.submit`.
+    """
+    if workflow_name is not None and body.workflow_name not in (None, workflow_name):
+        raise BadRequestError(f"The path names the workflow {workflow_name!r}, the body {body.workflow_name!r}")
+    name = workflow_name or body.workflow_name
+    if body.code is None and name is None:
+        raise BadRequestError("Say what to run: workflowName, or code (base64 of UTF-8 Python)")
+    if body.code is not None and not get_settings().inline_code:
+        raise ForbiddenError("Inline code is switched off for this app (setting INLINE_CODE)")
+    request = ExecutionRequest(
+        execution_id=_new_id(transient=body.transient),
+        caller=principal.caller,
+        organization=principal.organization,
+        code=body.code,
+        name=body.script_name if body.code is not None else name,
+        parameters=body.input_data,
+        transient=body.transient,
+        is_platform_admin=principal.is_platform_admin,
+        form_id=body.form_id,
+        use=None if body.code is not None else WORKFLOW,
+    )
+    submission = await get_executor().submit(request)
+    return _executed(submission, principal, transient=body.transient)
+
+
+def _executed(submission: Submission, principal: Principal, *, transient: bool) -> Executed:
+    record = submission.record
+    if submission.result is None:
+        accepted = ExecutionAccepted(
+            execution_id=record.execution_id,
+            status=record.status,
+            message=f"{record.workflow_name} was enqueued",
+            links=links_of(record, principal),
+        )
+        return Executed(accepted, submission.recorded)
+    return Executed(response_of(record, principal, is_transient=transient), submission.recorded)
+
+
+def _new_id(*, transient: bool) -> str:
+    # A transient run has no record, so its id says nothing about order and can be looked up nowhere.
+    return str(uuid.uuid4()) if transient else new_execution_id(datetime.now(UTC))
+
+
+def _workflow_model(metadata: FunctionMetadata) -> WorkflowModel:
+    return WorkflowModel(
+        name=metadata.name,
+        description=metadata.description,
+        category=metadata.category,
+        tags=metadata.tags,
+        parameters=[parameter_model(parameter) for parameter in metadata.parameters],
+        execution_mode=metadata.execution_mode,
+        timeout_seconds=metadata.timeout_seconds,
+        retry_policy=dict(metadata.retry_policy) if metadata.retry_policy else None,
+        schedule=metadata.schedule,
+        endpoint_enabled=metadata.endpoint_enabled,
+        allowed_methods=metadata.allowed_methods,
+        disable_global_key=metadata.disable_global_key,
+        public_endpoint=metadata.public_endpoint,
+        source=metadata.source,
+    )
+
+
+def parameter_model(parameter: WorkflowParameter) -> ParameterModel:
+    """A parameter as the API shows it."""
+    return ParameterModel(
+        name=parameter.name,
+        type=parameter.type,
+        required=parameter.required,
+        label=parameter.label or parameter.name,
+        data_provider=parameter.data_provider,
+        default_value=parameter.default_value,
+        help_text=parameter.help_text,
+        validation=parameter.validation,
+    )

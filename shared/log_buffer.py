@@ -1,0 +1,162 @@
+"""The log of one execution while it runs: bounded, in order, open to every thread of the run."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from shared.serialization import to_json
+
+MAX_LINES = 10_000
+MAX_BYTES = 5 * 1024 * 1024
+MAX_LINE_CHARACTERS = 256 * 1024
+# What an entry costs besides its text, about: the keys and the time, as JSON.
+_ENTRY_BYTES = 120
+
+
+class LogEntry(NamedTuple):
+    """One line. `seq` counts from 1 in the order in which lines were written; `created` is seconds since the epoch."""
+
+    seq: int
+    created: float
+    level: str
+    message: str
+    source: str
+    logger: str | None
+    data: dict[str, Any] | None
+    size: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as the API shows it."""
+        return {
+            "seq": self.seq,
+            "timestamp": datetime.fromtimestamp(self.created, UTC).isoformat(timespec="microseconds"),
+            "level": self.level,
+            "message": self.message,
+            "source": self.source,
+            "logger": self.logger,
+            "data": self.data,
+        }
+
+
+class LogBuffer:
+    """Keeps the first and the last lines of a run, up to `MAX_LINES` and `MAX_BYTES`, half for each.
+
+    No lock guards it: appending to a deque and counting up are atomic, and a thread that is being stopped could die
+    holding one. Threads that write at the very same moment may pass the bounds by a line each.
+    """
+
+    def __init__(self, max_lines: int = MAX_LINES, max_bytes: int = MAX_BYTES) -> None:
+        self._head: deque[LogEntry] = deque()
+        self._tail: deque[LogEntry] = deque()
+        self._half_lines = max(1, max_lines // 2)
+        self._half_bytes = max_bytes // 2
+        self._head_bytes = 0
+        self._tail_bytes = 0
+        self._head_full = False
+        self._sequence = itertools.count(1)
+        self._partial: dict[tuple[str, int], str] = {}
+        self._closed = False
+        self.late_lines = 0
+
+    def add(
+        self,
+        level: str,
+        message: str,
+        source: str,
+        *,
+        logger: str | None = None,
+        data: dict[str, Any] | None = None,
+        created: float | None = None,
+    ) -> None:
+        """Adds a line; after `close` it is only counted, in `late_lines`.
+
+        Args:
+            level: debug, info, warning, error or critical.
+            message: the text; beyond `MAX_LINE_CHARACTERS` it is cut, and says so.
+            source: logger, stdout, stderr, context or engine.
+            logger: the logger's name.
+            data: anything; made JSON here, since the caller may change it later.
+            created: seconds since the epoch; left out, now.
+        """
+        if self._closed:
+            self.late_lines += 1
+            return
+        if len(message) > MAX_LINE_CHARACTERS:
+            left_out = len(message) - MAX_LINE_CHARACTERS
+            message = f"{message[:MAX_LINE_CHARACTERS]}… ({left_out} characters left out)"
+        size = _ENTRY_BYTES + (len(message) if message.isascii() else len(message.encode("utf-8", "replace")))
+        if not message.isascii():
+            message = message.encode("utf-8", "backslashreplace").decode("utf-8")
+        if data is not None:
+            data = to_json(data, max_bytes=MAX_LINE_CHARACTERS)
+            size += len(json.dumps(data))
+        entry = LogEntry(next(self._sequence), created or time.time(), level, message, source, logger, data, size)
+        if not self._head_full:
+            if len(self._head) < self._half_lines and self._head_bytes + size <= self._half_bytes:
+                self._head.append(entry)
+                self._head_bytes += size
+                return
+            self._head_full = True
+        self._tail.append(entry)
+        self._tail_bytes += size
+        while len(self._tail) > self._half_lines or (self._tail_bytes > self._half_bytes and len(self._tail) > 1):
+            try:
+                self._tail_bytes -= self._tail.popleft().size
+            except IndexError:  # another thread was quicker
+                break
+
+    def write(self, source: str, text: str) -> None:
+        """Takes text as a stream does: lines end at a newline, and a carriage return overwrites what stood before
+        it.
+        """
+        key = (source, threading.get_ident())
+        text = self._partial.pop(key, "") + text
+        *lines, rest = text.split("\n")
+        for line in lines:
+            self._add_printed(source, line)
+        if len(rest) > MAX_LINE_CHARACTERS:
+            self._add_printed(source, rest)
+        elif rest:
+            self._partial[key] = rest
+
+    def close(self) -> None:
+        """Ends the log: lines without an end are taken, and what comes later is counted and dropped."""
+        for (source, _), rest in list(self._partial.items()):
+            self._add_printed(source, rest)
+        self._partial.clear()
+        self._closed = True
+
+    def entries(self, after: int = 0) -> list[dict[str, Any]]:
+        """The lines kept, in order; where lines were left out, an entry in their place names their sequence numbers.
+
+        Args:
+            after: only lines with a greater sequence number.
+        """
+        head = sorted(self._head.copy())
+        tail = sorted(self._tail.copy())
+        kept = head + tail
+        lines: list[dict[str, Any]] = []
+        last = 0
+        for entry in kept:
+            if entry.seq > last + 1 and last >= after and self._head_full:
+                lines.append(_gap(last + 1, entry.seq - 1, entry.created))
+            last = entry.seq
+            if entry.seq > after:
+                lines.append(entry.as_json())
+        return lines
+
+    def _add_printed(self, source: str, line: str) -> None:
+        line = line.removesuffix("\r").rpartition("\r")[2]
+        self.add("info" if source == "stdout" else "error", line, source)
+
+
+def _gap(first: int, last: int, created: float) -> dict[str, Any]:
+    message = f"{last - first + 1} lines were left out here: sequence numbers {first} to {last}"
+    data = {"firstLeftOut": first, "lastLeftOut": last}
+    return LogEntry(last, created, "warning", message, "engine", None, data, 0).as_json()

@@ -1,0 +1,228 @@
+"""Event loops for `async def` functions, apart from the one that serves triggers, so that blocking code can't stop
+the house.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from shared.jobs import ExecutionStopped, Job, Outcome, line_of_frame, line_of_thread, raise_in_thread
+
+logger = logging.getLogger(__name__)
+
+# A loop that has not begun a job after this time is looked at.
+BLOCKED_AFTER_SECONDS = 0.04
+
+
+class LoopThread:
+    """One event loop in a thread of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.jobs: set[TaskJob] = set()
+        self.blocked = False
+        self.retired = False
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        contextvars.Context().run(self._thread.start)
+
+    @property
+    def thread_id(self) -> int | None:
+        """The thread's identity."""
+        return self._thread.ident
+
+    def running_job(self) -> TaskJob | None:
+        """The job whose code the loop executes at this moment."""
+        task = asyncio.current_task(self.loop)
+        return next((job for job in self.jobs.copy() if job.task is task), None) if task is not None else None
+
+    def finish(self, job: TaskJob) -> None:
+        """Forgets a job that has ended; a retired loop ends with its last one."""
+        self.jobs.discard(job)
+        if self.retired and not self.jobs:
+            self.loop.stop()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        while not (self.retired and not self.jobs):
+            try:
+                # User code can stop the loop, or raise SystemExit in a task of its own, which asyncio lets through.
+                self.loop.run_forever()
+            except BaseException as error:  # noqa: BLE001 - the loop serves other runs too, and must go on
+                logger.warning("A task on a workflow loop raised %s; the loop goes on", type(error).__name__)
+        self.loop.close()
+
+
+class LoopPool:
+    """Gives each job to the first loop that can begin it.
+
+    One loop serves all jobs until it is found blocked: then it gets no new ones until it answers again, and the next
+    loop is taken, up to `size` of them. A loop blocked for good by a job that was given up is replaced.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.abandoned = 0
+        self._loops: list[LoopThread] = []
+        self._lock = threading.Lock()
+        self._names = itertools.count(1)
+
+    @property
+    def running(self) -> int:
+        """How many jobs have begun and not ended."""
+        return sum(len(thread.jobs) for thread in self._loops)
+
+    @property
+    def loops(self) -> int:
+        """How many loops there are."""
+        return len(self._loops)
+
+    @property
+    def blocked(self) -> int:
+        """How many loops don't answer."""
+        return sum(thread.blocked for thread in self._loops)
+
+    def submit(self, job: TaskJob) -> None:
+        """Begins the job on a loop that answers. Called on the loop that serves triggers."""
+        with self._lock:
+            thread = next((thread for thread in self._loops if not thread.blocked), None) or self._another()
+        if thread is None:
+            # All are blocked: the first that answers takes it.
+            for candidate in list(self._loops):
+                job.offer(candidate)
+            return
+        job.offer(thread)
+        asyncio.get_running_loop().call_later(BLOCKED_AFTER_SECONDS, self._check, job, thread)
+
+    def _another(self) -> LoopThread | None:
+        if len(self._loops) >= self.size:
+            return None
+        thread = LoopThread(f"workflow-loop-{next(self._names)}")
+        self._loops.append(thread)
+        return thread
+
+    def _check(self, job: TaskJob, thread: LoopThread, suspect: TaskJob | None = None, looks: int = 1) -> None:
+        """Looks whether the loop began the job; the same code running at two looks in a row is what blocks it."""
+        if job.taken:
+            return
+        running = thread.running_job()
+        # Different code at each look is load, and another loop would not help against that.
+        if not thread.blocked and looks > 1 and running is suspect:
+            thread.blocked = True
+            thread.loop.call_soon_threadsafe(_answered, thread)
+            if running is not None:
+                message = (
+                    f"{running.label} blocks its event loop at {line_of_thread(thread.thread_id) or 'an unknown line'}"
+                )
+                logger.warning("%s; new runs go to another loop", message)
+                running.note(message)
+        if thread.blocked:
+            self.submit(job)
+        else:
+            asyncio.get_running_loop().call_later(
+                BLOCKED_AFTER_SECONDS / 2, self._check, job, thread, running, looks + 1
+            )
+
+    def give_up(self, job: TaskJob) -> None:
+        """Counts the job until it ends; a loop that it blocks is taken out of the pool."""
+        with self._lock:
+            thread = job.thread
+            if job.ended or thread is None:
+                return
+            job.given_up = True
+            self.abandoned += 1
+            if thread.running_job() is job and thread in self._loops:
+                thread.retired = True
+                self._loops.remove(thread)
+
+    def ended(self, job: TaskJob) -> None:
+        """Stops counting a job that had been given up."""
+        with self._lock:
+            job.ended = True
+            if job.given_up:
+                self.abandoned -= 1
+
+
+def _answered(thread: LoopThread) -> None:
+    thread.blocked = False
+
+
+class TaskJob(Job):
+    """A call of an `async def` function, as a task on one of the loops."""
+
+    def __init__(
+        self,
+        label: str,
+        call: Callable[[], Awaitable[Any]],
+        context: contextvars.Context,
+        pool: LoopPool,
+        note: Callable[[str], None],
+    ) -> None:
+        super().__init__(label, call, context)
+        self.note = note
+        self.task: asyncio.Task[Any] | None = None
+        self.thread: LoopThread | None = None
+        self.taken = False
+        self.ended = False
+        self.given_up = False
+        self._pool = pool
+        self._asked = False
+
+    def offer(self, thread: LoopThread) -> None:
+        """Has `thread` begin the job, unless another one was quicker."""
+        thread.loop.call_soon_threadsafe(self._begin, thread)
+
+    def _begin(self, thread: LoopThread) -> None:
+        if not self.claim():
+            return
+        self.taken = True
+        self.begin()
+        self.thread = thread
+        thread.jobs.add(self)
+        self.task = thread.loop.create_task(self._run(), context=self.context)
+
+    async def _run(self) -> None:
+        try:
+            outcome = Outcome(value=await self.call())
+        except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
+            outcome = Outcome(error=error, ending="raised")
+        assert self.thread is not None
+        self._pool.ended(self)
+        self.thread.finish(self)
+        self.deliver(outcome)
+
+    def stop(self) -> None:
+        if self.claim():
+            self.taken = True
+            self.deliver(Outcome(error=ExecutionStopped(), ending="raised"))
+            return
+        thread, task = self.thread, self.task
+        if thread is None or task is None or self.ended:
+            return
+        if self._asked and thread.running_job() is self:
+            # It was asked before and has not given control back since: it blocks the loop.
+            assert thread.thread_id is not None
+            raise_in_thread(thread.thread_id)
+        self._asked = True
+        thread.loop.call_soon_threadsafe(task.cancel)
+
+    def abandon(self) -> None:
+        self._pool.give_up(self)
+
+    def where(self) -> str | None:
+        if self.task is None or self.thread is None or self.ended:
+            return None
+        if self.thread.running_job() is self:
+            return line_of_thread(self.thread.thread_id)
+        # A waiting task's stack is that of its coroutine chain; the innermost one is what it waits in.
+        coroutine: Any = self.task.get_coro()
+        frames: list[Any] = []
+        while coroutine is not None and getattr(coroutine, "cr_frame", None) is not None:
+            frames.append(coroutine.cr_frame)
+            coroutine = coroutine.cr_await
+        return next((line for line in map(line_of_frame, reversed(frames)) if line is not None), None)

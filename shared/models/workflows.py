@@ -1,0 +1,39 @@
+"""Workflows as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.models.base import ApiModel
+
+
+class ParameterModel(ApiModel):
+    """A parameter of a workflow or data provider."""
+
+    name: str
+    type: str
+    required: bool
+    label: str
+    data_provider: str | None
+    default_value: Any
+    help_text: str | None
+    validation: dict[str, Any] | None
+
+
+class WorkflowModel(ApiModel):
+    """A workflow's metadata."""
+
+    name: str
+    description: str
+    category: str
+    tags: list[str]
+    parameters: list[ParameterModel]
+    execution_mode: str
+    timeout_seconds: float
+    retry_policy: dict[str, Any] | None
+    schedule: str | None
+    endpoint_enabled: bool
+    allowed_methods: list[str]
+    disable_global_key: bool
+    public_endpoint: bool
+    source: str | None

@@ -1,0 +1,217 @@
+"""What the platform knows of the users' functions: one `FunctionMetadata` each, all of them in one
+`FunctionRegistry`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+from shared.errors import DuplicateFunctionError
+
+ExecutionMode = Literal["sync", "async"]
+CachePer = Literal["organization", "user"]
+Use = Literal["workflow", "data_provider"]
+
+WORKFLOW: Use = "workflow"
+DATA_PROVIDER: Use = "data_provider"
+
+
+class RetryPolicy(TypedDict, total=False):
+    """How often, and how soon, a failed run is tried again.
+
+    max_attempts counts the first one too (1 to 100); the wait doubles from backoff_seconds (0 to 86,400) up to
+    max_backoff_seconds (0 to 604,800, the longest that a queue message can be held back).
+    """
+
+    max_attempts: int
+    backoff_seconds: float
+    max_backoff_seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class WorkflowParameter:
+    """One parameter of a function.
+
+    Attributes:
+        name: the name in the function's signature.
+        type: one of `shared.decorators.VALID_PARAM_TYPES`.
+        label: what a form shows; None stands for the name.
+        required: whether a call without it is refused.
+        validation: rules: min, max, min_length, max_length, pattern, enum.
+        data_provider: name of the data provider that fills the field's options.
+        default_value: what stands in for a missing value; None when there is no default, or none that JSON can show.
+        help_text: a sentence for people.
+        annotation: the annotation in the signature, None without one.
+        from_signature: whether the parameter was read from the signature and not declared with `@param`.
+        nullable: whether the annotation admits None.
+        has_default: whether `@param` or the signature has a default.
+        default_from_signature: whether it is the signature's, which Python fills in by itself.
+    """
+
+    name: str
+    type: str
+    label: str | None = None
+    required: bool = False
+    validation: dict[str, Any] | None = None
+    data_provider: str | None = None
+    default_value: Any = None
+    help_text: str | None = None
+    annotation: Any = field(default=None, repr=False)
+    from_signature: bool = False
+    nullable: bool = False
+    has_default: bool = False
+    default_from_signature: bool = False
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class FunctionMetadata:
+    """One registered function; the fields are those of the decorators (README, "Decorators").
+
+    `tags` holds `workflow`, `data_provider` or both, then the author's own tags. `source` is workspace, home or
+    platform, by where the file lies; `source_file` is the path below that folder, and `source_line` the line of the
+    function in it.
+    """
+
+    name: str
+    function: Callable[..., Any] = field(repr=False)
+    description: str = ""
+    category: str = "General"
+    tags: list[str] = field(default_factory=list[str])
+    parameters: list[WorkflowParameter] = field(default_factory=list[WorkflowParameter], repr=False)
+    execution_mode: ExecutionMode = "async"
+    timeout_seconds: float = 300
+    retry_policy: RetryPolicy | None = None
+    schedule: str | None = None
+    endpoint_enabled: bool = False
+    allowed_methods: list[str] = field(default_factory=lambda: ["POST"])
+    disable_global_key: bool = False
+    public_endpoint: bool = False
+    cache_ttl_seconds: float = 300
+    cache_per: CachePer = "organization"
+    source: str | None = None
+    source_file: str | None = None
+    source_line: int | None = None
+
+    def has_tag(self, tag: str) -> bool:
+        """Whether the function has this tag."""
+        return tag in self.tags
+
+    @property
+    def place(self) -> str:
+        """Module, name and line of the function, for messages to its author."""
+        return place_of(self.function)
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """Where a function stands: its module, its name and its line, without any path of the machine."""
+    code = getattr(function, "__code__", None)
+    line = f", line {code.co_firstlineno}" if code is not None else ""
+    name = getattr(function, "__qualname__", type(function).__name__)
+    return f"{getattr(function, '__module__', None) or 'builtins'}.{name}{line}"
+
+
+class FunctionRegistry:
+    """All functions of the workspace by name. Reading it takes no lock; registering does."""
+
+    def __init__(self) -> None:
+        self._functions: dict[str, FunctionMetadata] = {}
+        self._lock = threading.Lock()
+
+    def register_function(self, metadata: FunctionMetadata) -> None:
+        """Adds a function; the same function again (by a second decorator) changes nothing.
+
+        Raises:
+            DuplicateFunctionError: another function has this name.
+        """
+        with self._lock:
+            known = self._functions.get(metadata.name)
+            if known is not None and known is not metadata:
+                raise DuplicateFunctionError(
+                    f"two functions are named {metadata.name!r}: {known.place} and {metadata.place}; rename one of them"
+                )
+            self._functions[metadata.name] = metadata
+
+    def unregister_functions(self, metadatas: list[FunctionMetadata]) -> None:
+        """Takes functions out again, such as those of a file whose import failed half-way."""
+        with self._lock:
+            for metadata in metadatas:
+                if self._functions.get(metadata.name) is metadata:
+                    del self._functions[metadata.name]
+
+    def get_function(self, name: str) -> FunctionMetadata | None:
+        """The function of this name, whatever its tags; None when there is none."""
+        return self._functions.get(name)
+
+    def get_workflow(self, name: str) -> FunctionMetadata | None:
+        """The workflow of this name; None when there is none."""
+        return self._tagged(name, WORKFLOW)
+
+    def get_data_provider(self, name: str) -> FunctionMetadata | None:
+        """The data provider of this name; None when there is none."""
+        return self._tagged(name, DATA_PROVIDER)
+
+    def get_all_functions(self) -> list[FunctionMetadata]:
+        """All functions, by name."""
+        return sorted(self._functions.values(), key=lambda metadata: metadata.name)
+
+    def get_all_workflows(self) -> list[FunctionMetadata]:
+        """All workflows, by name."""
+        return [metadata for metadata in self.get_all_functions() if metadata.has_tag(WORKFLOW)]
+
+    def get_all_data_providers(self) -> list[FunctionMetadata]:
+        """All data providers, by name."""
+        return [metadata for metadata in self.get_all_functions() if metadata.has_tag(DATA_PROVIDER)]
+
+    def has_workflow(self, name: str) -> bool:
+        """Whether there is a workflow of this name."""
+        return self.get_workflow(name) is not None
+
+    def has_data_provider(self, name: str) -> bool:
+        """Whether there is a data provider of this name."""
+        return self.get_data_provider(name) is not None
+
+    def get_workflow_count(self) -> int:
+        """How many workflows there are."""
+        return len(self.get_all_workflows())
+
+    def get_data_provider_count(self) -> int:
+        """How many data providers there are."""
+        return len(self.get_all_data_providers())
+
+    def clear_all(self) -> None:
+        """Forgets every function."""
+        with self._lock:
+            self._functions = {}
+
+    def replace_all(self, other: FunctionRegistry) -> None:
+        """Takes over the functions of another registry in one step: a reader sees the old ones or the new ones."""
+        with self._lock:
+            self._functions = dict(other._functions)
+
+    def _tagged(self, name: str, tag: Use) -> FunctionMetadata | None:
+        metadata = self._functions.get(name)
+        return metadata if metadata is not None and metadata.has_tag(tag) else None
+
+
+_registry = FunctionRegistry()
+_staging: ContextVar[FunctionRegistry | None] = ContextVar("staging_registry", default=None)
+
+
+def get_registry() -> FunctionRegistry:
+    """The registry of this process; while a workspace is being loaded, the one that is being filled."""
+    return _staging.get() or _registry
+
+
+@contextmanager
+def staging(registry: FunctionRegistry) -> Generator[FunctionRegistry]:
+    """Inside the block, decorators register with `registry` and not with the one in use."""
+    token = _staging.set(registry)
+    try:
+        yield registry
+    finally:
+        _staging.reset(token)

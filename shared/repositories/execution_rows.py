@@ -1,0 +1,203 @@
+"""Executions as table rows: the columns of the record and of its entries in the lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.models.executions import ExecutionStatus, ExecutionSummary
+from shared.repositories.execution_keys import id_in
+from shared.repositories.records import GLOBAL_SCOPE, ExecutionRecord
+from shared.storage import Row
+
+SUMMARY_COLUMNS = (
+    "RowKey",
+    "workflowName",
+    "formId",
+    "executedBy",
+    "executedByName",
+    "status",
+    "error",
+    "errorType",
+    "resultType",
+    "durationMs",
+    "startedAt",
+    "completedAt",
+    "attempt",
+)
+# What storage adds to a row in an answer, its keys and these texts come to less than 1 KiB.
+_SUMMARY_BYTES = {
+    "workflowName": 84,
+    "formId": 66,
+    "executedBy": 66,
+    "executedByName": 66,
+    "error": 200,
+    "errorType": 50,
+}
+
+
+def summary_values(record: ExecutionRecord) -> dict[str, str | int | float | None]:
+    """The columns that lists show, at most 1 KiB with everything; longer texts are cut."""
+    texts = {
+        "workflowName": record.workflow_name,
+        "formId": record.form_id,
+        "executedBy": record.executed_by,
+        "executedByName": record.executed_by_name,
+        "error": record.error_message,
+        "errorType": record.error_type,
+    }
+    return {
+        **{name: _cut(text, _SUMMARY_BYTES[name]) for name, text in texts.items() if text is not None},
+        "status": str(record.status),
+        "resultType": record.result_type,
+        "durationMs": record.duration_ms,
+        "startedAt": _time_text(record.started_at),
+        "completedAt": _time_text(record.completed_at),
+        "attempt": record.attempt,
+    }
+
+
+def summary_of(row: Row, scope: str) -> ExecutionSummary:
+    """The summary in a row of any list."""
+    values = row.values
+    return ExecutionSummary(
+        execution_id=id_in(row.key),
+        workflow_name=values["workflowName"],
+        org_id=None if scope == GLOBAL_SCOPE else scope,
+        form_id=values.get("formId"),
+        executed_by=values["executedBy"],
+        executed_by_name=values["executedByName"],
+        status=ExecutionStatus(values["status"]),
+        error=values.get("error"),
+        error_type=values.get("errorType"),
+        result_type=values.get("resultType"),
+        duration_ms=values.get("durationMs"),
+        started_at=_time_of(values.get("startedAt")),
+        completed_at=_time_of(values.get("completedAt")),
+        attempt=values["attempt"],
+    )
+
+
+def record_values(record: ExecutionRecord) -> dict[str, str | int | float | bytes | None]:
+    """The columns of the record itself; its payloads as they are in `stored`."""
+    return {
+        **summary_values(record),
+        **record.stored,
+        "isScript": record.is_script,
+        "createdAt": _time_text(record.created_at),
+        **changing_values(record),
+    }
+
+
+def changing_values(record: ExecutionRecord) -> dict[str, str | int | None]:
+    """The columns of the record that also change while it runs."""
+    return {
+        "leaseUntil": _time_text(record.lease_until),
+        "storageCalls": record.storage_calls,
+        "writeToken": record.write_token,
+    }
+
+
+def record_of(row: Row, scope: str, payloads: Mapping[str, Any]) -> ExecutionRecord:
+    """The record in its row.
+
+    Args:
+        row: the main row, whole.
+        scope: the partition it was read from, as the caller names it.
+        payloads: decoded, by column.
+    """
+    values = row.values
+    created_at = _time_of(values["createdAt"])
+    assert created_at is not None
+    return ExecutionRecord(
+        execution_id=id_in(row.key),
+        scope=scope,
+        status=ExecutionStatus(values["status"]),
+        created_at=created_at,
+        is_script=values["isScript"],
+        started_at=_time_of(values.get("startedAt")),
+        completed_at=_time_of(values.get("completedAt")),
+        result_type=values.get("resultType"),
+        duration_ms=values.get("durationMs"),
+        attempt=values["attempt"],
+        lease_until=_time_of(values.get("leaseUntil")),
+        storage_calls=values["storageCalls"],
+        write_token=values["writeToken"],
+        etag=row.etag,
+        stored={name: values[name] for name in payloads},
+        **payload_fields(payloads),
+    )
+
+
+def payload_values(record: ExecutionRecord) -> dict[str, Any]:
+    """What of a record can be large, by column; what is empty is left out."""
+    failure = [record.error_message, record.error_type, record.error_details]
+    values: dict[str, Any] = {
+        "origin": [
+            record.workflow_name,
+            record.form_id,
+            record.executed_by,
+            record.executed_by_name,
+            record.executed_by_email,
+        ],
+        "failure": None if failure == [None, None, None] else failure,
+        "input": record.input_data,
+        "result": record.result,
+        "logs": record.logs or None,
+        "variables": record.variables,
+        "snapshots": record.state_snapshots or None,
+        "integrations": record.integration_calls or None,
+        "progress": record.progress,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+PAYLOAD_COLUMNS = ("origin", "failure", "input", "result", "logs", "variables", "snapshots", "integrations", "progress")
+
+
+def payload_fields(payloads: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record that `payload_values` were made of."""
+    workflow_name, form_id, executed_by, executed_by_name, executed_by_email = payloads["origin"]
+    error_message, error_type, error_details = payloads.get("failure") or (None, None, None)
+    return {
+        "workflow_name": workflow_name,
+        "form_id": form_id,
+        "executed_by": executed_by,
+        "executed_by_name": executed_by_name,
+        "executed_by_email": executed_by_email,
+        "error_message": error_message,
+        "error_type": error_type,
+        "error_details": error_details,
+        "input_data": payloads.get("input"),
+        "result": payloads.get("result"),
+        "logs": payloads.get("logs", ()),
+        "variables": payloads.get("variables"),
+        "state_snapshots": payloads.get("snapshots", ()),
+        "integration_calls": payloads.get("integrations", ()),
+        "progress": payloads.get("progress"),
+    }
+
+
+def _cut(text: str, limit: int) -> str:
+    """The text, or its beginning and an ellipsis, so that it takes no more bytes than the limit inside JSON."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    if _json_bytes(text) <= limit:
+        return text
+    text = text[:limit]
+    while _json_bytes(text) > limit - len("…".encode()):
+        text = text[:-1]
+    return text + "…"
+
+
+def _json_bytes(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8"))
+
+
+def _time_text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _time_of(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

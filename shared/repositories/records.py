@@ -1,0 +1,147 @@
+"""An execution as it is recorded."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from shared.models.executions import ExecutionStatus, ResultType
+
+GLOBAL_SCOPE = "GLOBAL"
+JsonObject = Mapping[str, Any]
+NOTHING_STORED: Mapping[str, bytes | str] = {}
+
+
+def new_write_token() -> str:
+    """A token that tells one write from all others."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionRecord:
+    """Everything that is kept of an execution. Values are JSON-safe; times have a time zone.
+
+    Records don't change: `dataclasses.replace` makes the next one, and the repository writes it.
+
+    Attributes:
+        execution_id: see `shared.repositories.ids`; its time is the one that lists sort by.
+        scope: the organization's id, or `GLOBAL`.
+        workflow_name: name of the workflow, or display name of the script; at most 80 characters.
+        is_script: whether code from the request ran, and no registered function.
+        form_id: the form it came through, or None.
+        executed_by, executed_by_name, executed_by_email: the caller.
+        status: where it stands.
+        created_at, started_at, completed_at: when it was recorded, last claimed, ended.
+        input_data: the parameters; scripts keep their code here too.
+        result, result_type: what it returned, and as what.
+        error_message, error_type, error_details: why it failed.
+        duration_ms: milliseconds the run took.
+        logs: the log entries.
+        variables: a script's variables at its end.
+        state_snapshots, integration_calls: what the context recorded.
+        progress: what the run last reported about itself.
+        attempt: 1 for the first run.
+        lease_until: until when the worker that runs it is believed to be alive.
+        storage_calls: how many storage calls it has cost, up to and with its last write. A caller that knows of a call
+            the repository does not see (the queue message of a Pending record) starts with that number.
+        write_token: of the write that stored it. A write that is repeated with the same token is done once.
+        etag: of the stored row; None before the first write.
+        stored: payloads as they are stored, by column: compressed, or the name of their blob. The repository's own.
+    """
+
+    execution_id: str
+    scope: str
+    workflow_name: str
+    executed_by: str
+    executed_by_name: str
+    executed_by_email: str
+    status: ExecutionStatus
+    created_at: datetime
+    is_script: bool = False
+    form_id: str | None = None
+    input_data: JsonObject | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    result: Any = None
+    result_type: ResultType | None = None
+    error_message: str | None = None
+    error_type: str | None = None
+    error_details: JsonObject | None = None
+    duration_ms: float | None = None
+    logs: Sequence[JsonObject] = ()
+    variables: JsonObject | None = None
+    state_snapshots: Sequence[JsonObject] = ()
+    integration_calls: Sequence[JsonObject] = ()
+    progress: JsonObject | None = None
+    attempt: int = 1
+    lease_until: datetime | None = None
+    storage_calls: int = 0
+    write_token: str = field(default_factory=new_write_token)
+    etag: str | None = field(default=None, compare=False)
+    stored: Mapping[str, bytes | str] = field(default_factory=lambda: NOTHING_STORED, repr=False, compare=False)
+
+    @property
+    def org_id(self) -> str | None:
+        """The organization, None in the global scope."""
+        return None if self.scope == GLOBAL_SCOPE else self.scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionEnd:
+    """How a run ended; the fields are those of `ExecutionRecord`.
+
+    Keep the object to try again when storage was away: its token makes sure that the end is written once.
+    """
+
+    status: ExecutionStatus
+    completed_at: datetime
+    duration_ms: float | None = None
+    result: Any = None
+    result_type: ResultType | None = None
+    error_message: str | None = None
+    error_type: str | None = None
+    error_details: JsonObject | None = None
+    logs: Sequence[JsonObject] = ()
+    variables: JsonObject | None = None
+    state_snapshots: Sequence[JsonObject] = ()
+    integration_calls: Sequence[JsonObject] = ()
+    write_token: str = field(default_factory=new_write_token)
+
+    def of(self, record: ExecutionRecord) -> ExecutionRecord:
+        """The record with this end."""
+        return replace(
+            record,
+            status=self.status,
+            completed_at=self.completed_at,
+            duration_ms=self.duration_ms,
+            result=self.result,
+            result_type=self.result_type,
+            error_message=self.error_message,
+            error_type=self.error_type,
+            error_details=self.error_details,
+            logs=self.logs,
+            variables=self.variables,
+            state_snapshots=self.state_snapshots,
+            integration_calls=self.integration_calls,
+            lease_until=None,
+            write_token=self.write_token,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionFilters:
+    """Which executions to list; None means any.
+
+    Attributes:
+        workflow_name, status, executed_by: equal to.
+        created_from, created_to: both ends belong to the range; with a time zone.
+    """
+
+    workflow_name: str | None = None
+    status: ExecutionStatus | None = None
+    executed_by: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None

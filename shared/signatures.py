@@ -1,0 +1,125 @@
+"""What a function's signature says of its parameters: names, types, defaults, and whether it takes the context."""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Union, cast, get_args, get_origin
+
+from shared.errors import DefinitionError
+from shared.registry import WorkflowParameter, place_of
+from shared.serialization import to_json
+
+_CONTEXT_CLASS = "ExecutionContext"
+_CONTEXT_NAME = "context"
+_SCALARS: dict[Any, str] = {str: "string", int: "int", float: "float", bool: "bool"}
+_LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Set)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSignature:
+    """A signature as the platform reads it.
+
+    Attributes:
+        parameters: all but the context, in their order.
+        accepts_extra: whether there is a `**kwargs`.
+        takes_context: whether the first parameter is the context.
+    """
+
+    parameters: list[WorkflowParameter]
+    accepts_extra: bool
+    takes_context: bool
+
+    def find(self, name: str) -> WorkflowParameter | None:
+        """The parameter of this name, or None."""
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+
+def read_signature(function: Callable[..., Any]) -> FunctionSignature:
+    """Reads a function's signature.
+
+    Raises:
+        DefinitionError: it has `*args` or positional-only parameters, which a call by name can't fill.
+    """
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # a builtin that does not tell
+        return FunctionSignature([], accepts_extra=True, takes_context=False)
+    hints = _hints(function)
+    takes_context = bool(found) and _is_context(found[0], hints)
+    parameters: list[WorkflowParameter] = []
+    accepts_extra = False
+    for parameter in found[1:] if takes_context else found:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            accepts_extra = True
+        elif parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
+            raise DefinitionError(
+                f"the parameter {str(parameter)!r} can't be given by name, as every input is: {place_of(function)}"
+            )
+        else:
+            parameters.append(_parameter(parameter, hints.get(parameter.name)))
+    return FunctionSignature(parameters, accepts_extra, takes_context)
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The resolved annotations; those that can't be resolved (yet) are left out."""
+    target = inspect.unwrap(function)
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except Exception:  # noqa: BLE001 - evaluating an annotation runs the author's expression, which may raise anything
+        raw = cast("dict[str, Any]", getattr(target, "__annotations__", {}))
+        return {name: hint for name, hint in raw.items() if not isinstance(hint, str)}
+
+
+def _is_context(parameter: inspect.Parameter, hints: dict[str, Any]) -> bool:
+    if parameter.kind not in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+        return False
+    if parameter.name == _CONTEXT_NAME:
+        return True
+    hint = hints.get(parameter.name, parameter.annotation)
+    name = hint if isinstance(hint, str) else getattr(hint, "__name__", "")
+    return name.strip("'\"").rpartition(".")[2] == _CONTEXT_CLASS
+
+
+def _parameter(parameter: inspect.Parameter, hint: Any) -> WorkflowParameter:
+    has_default = parameter.default is not inspect.Parameter.empty
+    annotation, nullable = _without_none(hint)
+    return WorkflowParameter(
+        name=parameter.name,
+        type=_type_name(annotation),
+        required=not has_default,
+        default_value=to_json(parameter.default) if has_default else None,
+        annotation=hint,
+        from_signature=True,
+        nullable=nullable,
+        has_default=has_default,
+        default_from_signature=has_default,
+    )
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) is typing.Annotated:
+        return _without_none(get_args(hint)[0])
+    if hint is None or hint is type(None):
+        return None, hint is type(None)
+    if get_origin(hint) in (Union, types.UnionType):
+        members = get_args(hint)
+        rest = [member for member in members if member is not type(None)]
+        return (rest[0] if len(rest) == 1 else hint), len(rest) < len(members)
+    return hint, hint is Any
+
+
+def _type_name(annotation: Any) -> str:
+    if annotation in _SCALARS:
+        return _SCALARS[annotation]
+    origin = get_origin(annotation) or annotation
+    if origin is typing.Annotated:
+        return _type_name(get_args(annotation)[0])
+    if origin is typing.Literal:
+        kinds = {_SCALARS.get(type(value)) for value in get_args(annotation)}
+        return next(iter(kinds)) or "json" if len(kinds) == 1 else "json"
+    return "list" if origin in _LISTS else "json"

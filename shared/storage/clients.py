@@ -1,0 +1,172 @@
+"""The storage account of this process: one client for each service, made on first use and shared by all.
+
+Clients belong to the event loop that first used them, the one that serves triggers.
+"""
+# The SDK leaves its keyword arguments without types.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from shared.errors import SettingsError, StorageUnavailableError
+from shared.settings import get_settings
+from shared.storage.blobs import Blobs
+from shared.storage.calls import Calls
+from shared.storage.errors import MissingError
+from shared.storage.queues import Queue
+from shared.storage.tables import Table
+
+if TYPE_CHECKING:
+    from azure.data.tables.aio import TableServiceClient
+    from azure.storage.blob.aio import BlobServiceClient
+    from azure.storage.queue.aio import QueueServiceClient
+
+    from shared.storage.counting import Service
+    from shared.storage.transport import CountingTransport
+
+CHECK_LIMIT_SECONDS = 2.0
+
+
+class Storage:
+    """A storage account.
+
+    Args:
+        connection_string: of the account, or `UseDevelopmentStorage=true`.
+    """
+
+    def __init__(self, connection_string: str) -> None:
+        # The table client refuses `UseDevelopmentStorage=true;`, which the others take.
+        self._connection_string = connection_string.strip().rstrip(";")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tables: TableServiceClient | None = None
+        self._queues: QueueServiceClient | None = None
+        self._blobs: BlobServiceClient | None = None
+        self._transports: list[CountingTransport] = []
+        self._calls = Calls()
+
+    @property
+    def is_available(self) -> bool:
+        """False after a call did not reach storage, until one does."""
+        return self._calls.reached
+
+    def table(self, name: str) -> Table:
+        """A table of this account; it is created when a call finds that it is missing."""
+        return Table(self._calls, lambda: self._table_service().get_table_client(name))
+
+    def queue(self, name: str) -> Queue:
+        """A queue of this account; it is created when a call finds that it is missing."""
+        return Queue(self._calls, lambda: self._queue_service().get_queue_client(name))
+
+    def blobs(self, container: str) -> Blobs:
+        """A blob container of this account; it is created when a call finds that it is missing."""
+        return Blobs(self._calls, lambda: self._blob_service().get_container_client(container))
+
+    async def check(self) -> bool:
+        """Asks storage for something small, once, for at most two seconds; says whether it answered."""
+
+        async def ask() -> None:
+            # An entity, a table even, that is not there is an answer too.
+            await self._table_service().get_table_client("Executions").get_entity("check", "check")
+
+        try:
+            await self._calls.run(ask, limit_seconds=CHECK_LIMIT_SECONDS, delays=())
+        except MissingError:
+            return True
+        except StorageUnavailableError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Closes the connections. The object may be used again afterwards, from any loop."""
+        transports, self._transports = self._transports, []
+        self._tables = self._queues = self._blobs = self._loop = None
+        for transport in transports:
+            await transport.close()
+
+    # The SDKs' own retries are off: `Calls` repeats every kind of call in the same way.
+
+    def _table_service(self) -> TableServiceClient:
+        self._enter_loop()
+        if self._tables is None:
+            from azure.data.tables.aio import TableServiceClient
+
+            with _connection_string_errors():
+                self._tables = TableServiceClient.from_connection_string(
+                    self._connection_string, transport=self._transport("tables"), retry_total=0
+                )
+        return self._tables
+
+    def _queue_service(self) -> QueueServiceClient:
+        self._enter_loop()
+        if self._queues is None:
+            from azure.storage.queue.aio import QueueServiceClient
+
+            with _connection_string_errors():
+                self._queues = QueueServiceClient.from_connection_string(
+                    self._connection_string, transport=self._transport("queues"), retry_total=0
+                )
+        return self._queues
+
+    def _blob_service(self) -> BlobServiceClient:
+        self._enter_loop()
+        if self._blobs is None:
+            from azure.storage.blob.aio import BlobServiceClient
+
+            with _connection_string_errors():
+                self._blobs = BlobServiceClient.from_connection_string(
+                    self._connection_string, transport=self._transport("blobs"), retry_total=0
+                )
+        return self._blobs
+
+    def _transport(self, service: Service) -> CountingTransport:
+        from shared.storage.transport import CountingTransport
+
+        transport = CountingTransport(service)
+        self._transports.append(transport)
+        return transport
+
+    def _enter_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise RuntimeError(
+                "Storage was first used in another event loop, and its connections belong to that one; "
+                "make the call there"
+            )
+
+
+@contextmanager
+def _connection_string_errors() -> Generator[None]:
+    try:
+        yield
+    except ValueError:
+        # Not chained: the SDK's error may quote the string, which holds the key.
+        raise SettingsError("AzureWebJobsStorage is no storage connection string") from None
+
+
+_storage: Storage | None = None
+
+
+def get_storage() -> Storage:
+    """The storage account of this process's settings.
+
+    Raises:
+        SettingsError: the settings are wrong.
+    """
+    global _storage
+    if _storage is None:
+        _storage = Storage(get_settings().storage_connection)
+    return _storage
+
+
+async def close_storage() -> None:
+    """Closes what `get_storage` gave out, if it gave out anything; the next call makes a new one."""
+    global _storage
+    storage, _storage = _storage, None
+    if storage is not None:
+        await storage.close()

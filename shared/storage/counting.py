@@ -1,0 +1,57 @@
+"""Counts the requests that go to storage on behalf of one piece of work."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Literal
+
+Service = Literal["tables", "queues", "blobs"]
+
+
+@dataclass(slots=True)
+class CallCounter:
+    """HTTP requests sent so far, repeated ones too.
+
+    Attributes:
+        tables, queues, blobs: requests to each service.
+        recorded: how many of them a record already counts as its own.
+    """
+
+    tables: int = 0
+    queues: int = 0
+    blobs: int = 0
+    recorded: int = 0
+
+    @property
+    def total(self) -> int:
+        """Requests to all three services."""
+        return self.tables + self.queues + self.blobs
+
+
+_counter: ContextVar[CallCounter | None] = ContextVar("storage_calls", default=None)
+
+
+@contextmanager
+def count_storage_calls() -> Generator[CallCounter]:
+    """Counts every request that is sent inside this block, and by the tasks that are started in it."""
+    counter = CallCounter()
+    token = _counter.set(counter)
+    try:
+        yield counter
+    finally:
+        _counter.reset(token)
+
+
+def current_counter() -> CallCounter | None:
+    """The counter of the innermost `count_storage_calls`, None outside."""
+    return _counter.get()
+
+
+def count_request(service: Service) -> None:
+    """Counts one request; for the transport, which alone sends them."""
+    counter = _counter.get()
+    if counter is not None:
+        setattr(counter, service, getattr(counter, service) + 1)

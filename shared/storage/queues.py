@@ -1,0 +1,60 @@
+"""Queues of text messages, in base64 as the host's queue trigger reads them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from shared.storage.calls import Calls
+from shared.storage.errors import MissingError
+
+if TYPE_CHECKING:
+    from azure.storage.queue.aio import QueueClient
+
+NEVER_EXPIRES = -1
+# 64 KiB for a message, which base64 makes a third longer:
+# https://learn.microsoft.com/azure/storage/queues/scalability-targets
+LONGEST_MESSAGE_BYTES = 48 * 1024
+
+
+class Queue:
+    """A queue. All methods raise as `Calls.run` does.
+
+    Args:
+        calls: makes the calls.
+        client: gives the SDK's client.
+    """
+
+    def __init__(self, calls: Calls, client: Callable[[], QueueClient]) -> None:
+        self._calls = calls
+        self._client = client
+
+    async def send(self, text: str, *, visibility_delay_seconds: int = 0) -> None:
+        """Sends a message, which stays until somebody deletes it. It may arrive twice when the answer was lost.
+
+        Args:
+            text: at most 48 KiB as UTF-8.
+            visibility_delay_seconds: how long nobody sees it; up to seven days.
+
+        Raises:
+            ValueError: the text is too long.
+        """
+        content = text.encode("utf-8")
+        if len(content) > LONGEST_MESSAGE_BYTES:
+            raise ValueError(f"a queue message has at most {LONGEST_MESSAGE_BYTES} bytes, not {len(content)}")
+        encoded = base64.b64encode(content).decode("ascii")
+        await self._calls.run(
+            lambda: self._client().send_message(
+                encoded, visibility_timeout=visibility_delay_seconds, time_to_live=NEVER_EXPIRES
+            ),
+            lambda: self._client().create_queue(),
+        )
+
+    async def length(self) -> int:
+        """About how many messages there are, hidden ones too; 0 when there is no queue."""
+        try:
+            properties = await self._calls.run(lambda: self._client().get_queue_properties())
+        except MissingError:
+            return 0
+        return properties.approximate_message_count or 0

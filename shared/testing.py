@@ -1,0 +1,60 @@
+"""For workflow authors' own tests: runs a function through the real engine, without host and without storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.context import Caller
+from shared.decorators import metadata_of
+from shared.discovery import ensure_loaded
+from shared.engine import ExecutionRequest, ExecutionResult, execute
+from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, Use, staging
+from shared.repositories.ids import new_execution_id
+
+TEST_CALLER = Caller(user_id="test", email="test@example.com", name="Test")
+
+
+async def run(
+    function: Callable[..., Any], config: Mapping[str, Any] | None = None, /, **parameters: Any
+) -> ExecutionResult:
+    """Runs one function, decorated or not, as a workflow or data provider would run: validated, captured, timed.
+
+    Args:
+        function: the function.
+        config: what `context.get_config` finds.
+        **parameters: the input, as a caller would send it.
+
+    Returns:
+        status, result, logs, error_message and all else that the run came to. Nothing of what the function raises is
+        raised.
+    """
+    metadata = metadata_of(function) or FunctionMetadata(name=function.__name__, function=function, tags=[WORKFLOW])
+    registry = FunctionRegistry()
+    registry.register_function(metadata)
+    with staging(registry):
+        return await execute(_request(metadata.name, None, config or {}, parameters))
+
+
+async def run_named(name: str, parameters: Mapping[str, Any], use: Use | None = None) -> ExecutionResult:
+    """Runs the workspace's function of this name; values may be text, as on a command line.
+
+    Raises:
+        FunctionNotFoundError: there is no such function.
+    """
+    await ensure_loaded()
+    return await execute(_request(name, use, {}, parameters))
+
+
+def _request(name: str, use: Use | None, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> ExecutionRequest:
+    return ExecutionRequest(
+        execution_id=new_execution_id(datetime.now(UTC)),
+        caller=TEST_CALLER,
+        config=config,
+        name=name,
+        parameters=parameters,
+        transient=True,
+        is_platform_admin=True,
+        use=use,
+    )

@@ -1,0 +1,81 @@
+"""Execution records for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.models.executions import ExecutionStatus
+from shared.repositories.execution_keys import list_key, lists_of, main_key
+from shared.repositories.execution_rows import payload_values, record_values, summary_values
+from shared.repositories.executions import TABLE
+from shared.repositories.ids import IdGenerator, new_execution_id
+from shared.repositories.payloads import PayloadStore
+from shared.repositories.records import ExecutionEnd, ExecutionRecord
+from shared.storage import Insert, Storage
+from shared.storage.keys import key_text
+
+SCOPE = "0f4c1d6e-1111-4222-8333-444455556666"
+
+
+def new_record(*, at: datetime | None = None, **fields: Any) -> ExecutionRecord:
+    """A new Running record of the workflow `greet`, made now or at the given moment; any field can be given."""
+    moment = at or datetime.now(UTC)
+    given = {
+        "execution_id": IdGenerator().new(moment) if at else new_execution_id(moment),
+        "scope": SCOPE,
+        "workflow_name": "greet",
+        "executed_by": "user-1",
+        "executed_by_name": "User One",
+        "executed_by_email": "one@example.com",
+        "status": ExecutionStatus.RUNNING,
+        "created_at": moment,
+        "started_at": moment,
+        "input_data": {"name": "Ann"},
+        **fields,
+    }
+    return ExecutionRecord(**given)
+
+
+def success(**fields: Any) -> ExecutionEnd:
+    """A successful end, now; any field can be given."""
+    given = {
+        "status": ExecutionStatus.SUCCESS,
+        "completed_at": datetime.now(UTC),
+        "duration_ms": 12.5,
+        "result": {"greeting": "Hello"},
+        "result_type": "json",
+        **fields,
+    }
+    return ExecutionEnd(**given)
+
+
+def history(count: int, *, until: datetime, **fields: Any) -> list[ExecutionRecord]:
+    """Ended records, one a second, the newest at the given moment; five workflows and three users take turns."""
+    start = until - timedelta(seconds=count - 1)
+    return [
+        new_record(
+            **{
+                "at": start + timedelta(seconds=number),
+                "workflow_name": f"workflow_{number % 5}",
+                "executed_by": f"user-{number % 3}",
+                "status": ExecutionStatus.FAILED if number % 7 == 0 else ExecutionStatus.SUCCESS,
+                **fields,
+            }
+        )
+        for number in range(count)
+    ]
+
+
+async def insert_directly(storage: Storage, records: list[ExecutionRecord]) -> None:
+    """Stores records of one scope in transactions as large as there can be, past the repository."""
+    table = storage.table(TABLE)
+    payloads = PayloadStore(storage.blobs("executions"))
+    rows: list[Insert] = []
+    for record in records:
+        whole = replace(record, stored=await payloads.put(payload_values(record), "unused"))
+        rows.append(Insert(main_key(record.execution_id), record_values(whole)))
+        rows += [Insert(list_key(prefix, record.execution_id), summary_values(record)) for prefix in lists_of(record)]
+    for first in range(0, len(rows), 100):
+        await table.transaction(key_text(records[0].scope), rows[first : first + 100])

@@ -1,0 +1,56 @@
+"""What the engine's tests share: a registry of their own, and requests with little to say."""
+
+from __future__ import annotations
+
+import base64
+import textwrap
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from shared.context import Caller
+from shared.engine import ExecutionRequest, ExecutionResult, execute
+from shared.registry import FunctionMetadata, FunctionRegistry, staging
+
+Execute = Callable[..., Awaitable[ExecutionResult]]
+
+
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[FunctionRegistry]:
+    with staging(FunctionRegistry()) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def run_function(registry: FunctionRegistry) -> Execute:
+    """Registers a function and runs it: `await run_function(f, timeout=1, a=1)`."""
+
+    async def run(function: Callable[..., Any], *, timeout: float = 30, **fields: Any) -> ExecutionResult:
+        known = {name: fields.pop(name) for name in list(fields) if name in ExecutionRequest.__dataclass_fields__}
+        metadata = FunctionMetadata(name="f", function=function, tags=["workflow"], timeout_seconds=timeout)
+        registry.clear_all()
+        registry.register_function(metadata)
+        return await execute(request(name="f", parameters=fields, **known))
+
+    return run
+
+
+@pytest.fixture
+def run_script() -> Execute:
+    """Runs a script: `await run_script("x = a", a=1)`."""
+
+    async def run(source: str, *, timeout: float = 30, **parameters: Any) -> ExecutionResult:
+        code = base64.b64encode(textwrap.dedent(source).encode()).decode()
+        return await execute(request(code=code, parameters=parameters, time_limit_seconds=timeout))
+
+    return run
+
+
+def request(**fields: Any) -> ExecutionRequest:
+    return ExecutionRequest(**{"execution_id": "test", "caller": Caller("u1", "u1@example.com", "U One"), **fields})
+
+
+def messages(result: ExecutionResult, source: str | None = None) -> list[str]:
+    """The lines of a run's log, of one source or of all."""
+    return [entry["message"] for entry in result.logs if source in (None, entry["source"])]

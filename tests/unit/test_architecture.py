@@ -1,0 +1,76 @@
+"""What the house promises about its own code, checked over the syntax tree."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [
+    *sorted((ROOT / "shared").rglob("*.py")),
+    *sorted((ROOT / "functions").rglob("*.py")),
+    ROOT / "function_app.py",
+]
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def places(found: dict[str, list[int]]) -> set[str]:
+    return set(found)
+
+
+def test_only_the_engine_calls_a_registered_function():
+    found: dict[str, list[int]] = {}
+    for path in SOURCES:
+        for node in nodes(path):
+            if isinstance(node, ast.Call):
+                # Called, or handed to something that will call it.
+                handed = [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
+                if any(isinstance(part, ast.Attribute) and part.attr == "function" for part in handed):
+                    found.setdefault(path.relative_to(ROOT).as_posix(), []).append(node.lineno)
+    readers = {  # these look at a function, and call something else with it
+        "shared/registry.py",
+        "shared/decorators.py",
+        "shared/plans.py",
+    }
+    assert places(found) - readers == {"shared/engine.py"}
+
+
+def test_only_scripts_are_executed_and_only_in_their_room():
+    found: dict[str, list[int]] = {}
+    for path in SOURCES:
+        for node in nodes(path):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("exec", "eval"):
+                found.setdefault(path.relative_to(ROOT).as_posix(), []).append(node.lineno)
+    assert places(found) == {"shared/scripts.py"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_modules_do_nothing_at_import_but_define(path: Path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "print", f"line {node.lineno} prints"
+    for statement in tree.body:
+        for node in ast.walk(statement) if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Expr)) else ():
+            text = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+            assert text not in ("os.environ", "os.getenv"), f"line {statement.lineno} reads the environment"
+
+
+def test_the_app_imports_nothing_heavy_before_it_is_used():
+    code = (
+        "import json, os, sys; os.environ.setdefault('AzureWebJobsStorage', 'UseDevelopmentStorage=true');"
+        "import function_app; print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    heavy = {"aiohttp", "azure.identity", "azure.storage.blob", "azure.storage.queue", "azure.data.tables", "azure.core"}
+    assert loaded & heavy == set()
