@@ -24,7 +24,7 @@ from shared.context import (
 )
 from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError
 from shared.failures import describe_failure, message_of, user_line_of
-from shared.jobs import ExecutionStopped, Outcome, StopSignal
+from shared.jobs import Outcome, StopSignal
 from shared.log_buffer import LogBuffer
 from shared.models.executions import ExecutionStatus
 from shared.plans import plan_of
@@ -292,8 +292,6 @@ class _Call:
             if inspect.isawaitable(value):
                 return self._finish_awaitable(value)
             return self._returned(value)
-        except (ExecutionStopped, asyncio.CancelledError):
-            raise
         except BaseException as error:  # noqa: BLE001 - whatever user code raises is its result
             return self._raised(error)
 
@@ -303,8 +301,6 @@ class _Call:
     async def _finish_awaitable(self, awaitable: Any) -> Any:
         try:
             return self._returned(await (awaitable if awaitable is not None else self._start()))
-        except (ExecutionStopped, asyncio.CancelledError):
-            raise
         except BaseException as error:  # noqa: BLE001 - whatever user code raises is its result
             return self._raised(error)
 
@@ -345,7 +341,9 @@ def _result_of(prepared: PreparedExecution, outcome: Outcome) -> ExecutionResult
         answer: Any = end.result
         if isinstance(answer, dict) and cast("dict[str, Any]", answer).get("success") is False:
             result.status = ExecutionStatus.COMPLETED_WITH_ERRORS
-            result.error_message = str(cast("dict[str, Any]", answer).get("error") or "The workflow reported that it did not succeed")
+            result.error_message = str(
+                cast("dict[str, Any]", answer).get("error") or "The workflow reported that it did not succeed"
+            )
     elif isinstance(end, _Raised):
         result.status = ExecutionStatus.FAILED
         result.error_type = end.error_type
@@ -353,13 +351,11 @@ def _result_of(prepared: PreparedExecution, outcome: Outcome) -> ExecutionResult
         result.error_details = end.details
         result.variables = end.variables
     else:
-        # Cancelled from inside: user code cancelled its own task, or raised what only the platform should.
-        error = outcome.error
+        # Even telling what happened failed: there was no memory for it, say.
+        assert outcome.error is not None
         result.status = ExecutionStatus.FAILED
-        result.error_type = type(error).__name__
-        result.error_message = (
-            message_of(error) if error is not None and message_of(error) else "The run was cancelled from inside"
-        )
+        result.error_type = type(outcome.error).__name__
+        result.error_message = message_of(outcome.error)
     return result
 
 

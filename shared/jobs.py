@@ -162,6 +162,17 @@ def line_of_frame(frame: types.FrameType | None) -> str | None:
     return None
 
 
+def line_of_task(task: asyncio.Task[Any]) -> str | None:
+    """The innermost line of user code in a task that waits."""
+    # A waiting task's stack is that of its coroutine chain; the innermost one is what it waits in.
+    coroutine: Any = task.get_coro()
+    frames: list[types.FrameType] = []
+    while coroutine is not None and getattr(coroutine, "cr_frame", None) is not None:
+        frames.append(coroutine.cr_frame)
+        coroutine = coroutine.cr_await
+    return next((line for line in map(line_of_frame, reversed(frames)) if line is not None), None)
+
+
 def describe_line(filename: str, line: int, function: str) -> str:
     """A place in user code, by the file's name alone."""
     return f"{Path(filename).name}:{line} in {function}"

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from shared.jobs import ExecutionStopped, Job, Outcome, line_of_frame, line_of_thread, raise_in_thread
+from shared.jobs import ExecutionStopped, Job, Outcome, line_of_task, line_of_thread, raise_in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -219,10 +219,4 @@ class TaskJob(Job):
             return None
         if self.thread.running_job() is self:
             return line_of_thread(self.thread.thread_id)
-        # A waiting task's stack is that of its coroutine chain; the innermost one is what it waits in.
-        coroutine: Any = self.task.get_coro()
-        frames: list[Any] = []
-        while coroutine is not None and getattr(coroutine, "cr_frame", None) is not None:
-            frames.append(coroutine.cr_frame)
-            coroutine = coroutine.cr_await
-        return next((line for line in map(line_of_frame, reversed(frames)) if line is not None), None)
+        return line_of_task(self.task)

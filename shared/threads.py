@@ -12,7 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from shared.jobs import ExecutionStopped, Job, Outcome, line_of_thread, raise_in_thread
+from shared.jobs import ExecutionStopped, Job, Outcome, line_of_task, line_of_thread, raise_in_thread
 
 
 class ThreadPool:
@@ -169,13 +169,13 @@ class ThreadJob(Job):
             if self.finished or self._thread_id is None:
                 return
             self.told_to_stop = True
-            if self._task is not None and self.where_waits():
+            if self._task is not None and self._waits():
                 loop, task = self._task
                 loop.call_soon_threadsafe(task.cancel)
             else:
                 raise_in_thread(self._thread_id)
 
-    def where_waits(self) -> bool:
+    def _waits(self) -> bool:
         """Whether the job's own loop waits for something, so that a cancelled task is what ends it."""
         assert self._task is not None
         loop, task = self._task
@@ -185,4 +185,9 @@ class ThreadJob(Job):
         self._pool.give_up(self)
 
     def where(self) -> str | None:
-        return line_of_thread(self._thread_id) if self.started_at is not None and not self.finished else None
+        if self.started_at is None or self.finished:
+            return None
+        with self._lock:
+            if self._task is not None and self._waits():
+                return line_of_task(self._task[1])
+        return line_of_thread(self._thread_id)

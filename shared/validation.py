@@ -41,7 +41,13 @@ _RULES: dict[str, tuple[str, ...]] = {
     "json": ("enum",),
     "list": ("min_length", "max_length", "enum"),
 }
-_FIELD_ARGUMENTS = {"min": "ge", "max": "le", "min_length": "min_length", "max_length": "max_length", "pattern": "pattern"}
+_FIELD_ARGUMENTS = {
+    "min": "ge",
+    "max": "le",
+    "min_length": "min_length",
+    "max_length": "max_length",
+    "pattern": "pattern",
+}
 
 
 class ParameterValidator:
@@ -224,7 +230,9 @@ class _one_of:  # noqa: N801 - used as a function
 
     def __call__(self, value: Any) -> Any:
         for item in value if self._each else (value,):
-            if not any(item == choice and isinstance(item, bool) == isinstance(choice, bool) for choice in self._choices):
+            if not any(
+                item == choice and isinstance(item, bool) == isinstance(choice, bool) for choice in self._choices
+            ):
                 shown = ", ".join(repr(choice) for choice in self._choices[:_SHOWN_CHOICES])
                 more = ", …" if len(self._choices) > _SHOWN_CHOICES else ""
                 raise PydanticCustomError("enum", "Input should be one of {choices}", {"choices": shown + more})

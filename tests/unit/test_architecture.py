@@ -72,5 +72,12 @@ def test_the_app_imports_nothing_heavy_before_it_is_used():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout))
-    heavy = {"aiohttp", "azure.identity", "azure.storage.blob", "azure.storage.queue", "azure.data.tables", "azure.core"}
+    heavy = {
+        "aiohttp",
+        "azure.identity",
+        "azure.storage.blob",
+        "azure.storage.queue",
+        "azure.data.tables",
+        "azure.core",
+    }
     assert loaded & heavy == set()

@@ -14,6 +14,7 @@ import pytest
 
 from shared.errors import BadRequestError
 from shared.models.executions import ExecutionStatus, ExecutionSummary
+from shared.repositories import executions as module
 from shared.repositories.executions import MOST_QUERIES, ExecutionRepository
 from shared.repositories.records import ExecutionFilters, ExecutionRecord
 from shared.storage import Storage
@@ -110,10 +111,11 @@ async def test_filters_together_show_exactly_what_all_of_them_hold_for(storage: 
 
 
 async def test_filters_together_look_at_a_bounded_number_of_records_for_one_page_and_go_on_from_there(
-    storage: Storage, proxy: StorageProxy, proxied: Storage
+    storage: Storage, proxy: StorageProxy, proxied: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "LARGEST_PAGE", 50)
     rare = new_record(at=NOW - timedelta(days=1), workflow_name="greet", executed_by="user-9")
-    await insert_directly(storage, [rare, *history(4_300, until=NOW, workflow_name="greet", executed_by="user-1")])
+    await insert_directly(storage, [rare, *history(300, until=NOW, workflow_name="greet", executed_by="user-1")])
     executions = ExecutionRepository(proxied)
     filters = ExecutionFilters(workflow_name="greet", status=ExecutionStatus.RUNNING)
     summaries, token = await executions.list(SCOPE, filters, limit=25)

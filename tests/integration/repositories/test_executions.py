@@ -16,7 +16,7 @@ from shared.repositories.execution_rows import payload_values
 from shared.repositories.executions import CONTAINER, TABLE, ExecutionChangedError, ExecutionRepository
 from shared.repositories.ids import new_execution_id
 from shared.repositories.records import ExecutionFilters, ExecutionRecord
-from shared.storage import Storage, count_storage_calls
+from shared.storage import MissingError, Storage, count_storage_calls
 from tests.support.executions import SCOPE, new_record, success
 from tests.support.proxy import Exchange, StorageProxy
 
@@ -235,6 +235,20 @@ async def test_large_payloads_go_to_one_blob_for_each_write(executions: Executio
     assert found.storage_calls == 4
     in_row = {name for name, place in found.stored.items() if isinstance(place, bytes)}
     assert in_row == {"origin", "variables"}
+
+
+async def test_a_record_whose_blob_is_gone_is_an_error_and_not_half_a_record(
+    executions: ExecutionRepository, storage: Storage
+) -> None:
+    record = await executions.create(new_record(input_data={"text": _noise(200_000)}))
+    await storage.blobs(CONTAINER).delete(str(record.stored["input"]))
+    with pytest.raises(MissingError, match="is gone"):
+        await executions.get(SCOPE, record.execution_id)
+
+
+async def test_a_record_that_was_never_stored_can_not_go_on(executions: ExecutionRepository) -> None:
+    with pytest.raises(ValueError, match="neither read nor stored"):
+        await executions.finish(new_record(), success())
 
 
 async def test_what_compresses_well_stays_in_the_row(executions: ExecutionRepository) -> None:

@@ -31,7 +31,7 @@ async def test_set_result_gives_the_script_a_result(run_script: Execute):
 
 
 async def test_top_level_await_works(run_script: Execute):
-    result = await run_script("import asyncio\nx = await asyncio.sleep(0, 'slept')\n[y async for y in some()]" "\n")
+    result = await run_script("import asyncio\nx = await asyncio.sleep(0, 'slept')\n[y async for y in some()]\n")
     assert result.error_type == "NameError"
     result = await run_script("import asyncio\nx = await asyncio.sleep(0, 'slept')")
     assert result.variables == {"x": "slept"}
