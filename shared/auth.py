@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, StringConstraints, ValidationError
 
-from shared.context import GLOBAL, Caller, Organization
+from shared.context import Caller, Organization
 from shared.errors import BadRequestError, ForbiddenError, NotFoundError, UnauthorizedError
+from shared.models.base import GLOBAL_SCOPE
 from shared.settings import Settings
 
 ADMIN_ROLE = "PlatformAdmin"
@@ -48,7 +49,7 @@ class Principal:
     @property
     def scope(self) -> str:
         """The organization's id, or `GLOBAL`."""
-        return self.organization.id if self.organization else GLOBAL
+        return self.organization.id if self.organization else GLOBAL_SCOPE
 
 
 class _DevPrincipal(BaseModel):
@@ -81,7 +82,7 @@ def authenticate(headers: Mapping[str, str], settings: Settings) -> Principal | 
     _refuse_foreign_pages(headers)
     principal = _dev_principal(headers.get(DEV_PRINCIPAL_HEADER))
     if principal is not None:
-        _check_organization(principal, headers.get(ORGANIZATION_HEADER, GLOBAL))
+        _check_organization(principal, headers.get(ORGANIZATION_HEADER, GLOBAL_SCOPE))
     return principal
 
 
@@ -119,7 +120,7 @@ def _dev_principal(header: str | None) -> Principal | None:
 
 def _check_organization(principal: Principal, named: str) -> None:
     """There is only the scope GLOBAL until organizations can be made."""
-    if named == GLOBAL:
+    if named == GLOBAL_SCOPE:
         return
     if principal.is_platform_admin:
         raise NotFoundError("There is no organization of this id")

@@ -4,8 +4,8 @@ A ContextVar says whose line it is. `install` hooks, once per process, the place
 `Logger.isEnabledFor` and `Logger.callHandlers`, `sys.stdout` and `sys.stderr`, and the start of threads and executor
 work, which do not inherit context variables by themselves before Python 3.14. (A handler on the root logger would see
 neither what a level check drops nor the loggers that don't propagate, and a `logging.basicConfig(force=True)` would
-remove it.) Outside of runs everything goes its old way, and inside of runs the process's own handlers and levels still decide what
-they emit.
+remove it.) Outside of runs everything goes its old way, and inside of runs the process's own handlers and levels still
+decide what they emit.
 """
 
 from __future__ import annotations

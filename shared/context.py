@@ -11,10 +11,8 @@ from typing import Any
 from shared.errors import ConfigurationError
 from shared.jobs import StopSignal
 from shared.log_buffer import LogBuffer
+from shared.models.base import GLOBAL_SCOPE
 from shared.serialization import to_json
-
-GLOBAL = "GLOBAL"
-"""The scope of what belongs to no organization."""
 
 SecretResolver = Callable[[str], Awaitable[str]]
 
@@ -116,7 +114,7 @@ class ExecutionContext:
     @property
     def scope(self) -> str:
         """The organization's id, or `GLOBAL`."""
-        return self.organization.id if self.organization else GLOBAL
+        return self.organization.id if self.organization else GLOBAL_SCOPE
 
     @property
     def is_global_scope(self) -> bool:

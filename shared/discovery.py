@@ -22,7 +22,7 @@ from pathlib import Path
 
 from shared.decorators import settle_parameters
 from shared.errors import DefinitionError
-from shared.registry import FunctionMetadata, FunctionRegistry, get_registry, staging
+from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, get_registry, staging
 from shared.settings import HTTP_RUN_LIMIT_SECONDS, Settings, get_settings
 
 logger = logging.getLogger(__name__)
@@ -188,17 +188,15 @@ class Workspace:
                 f"{metadata.name} has timeout_seconds={metadata.timeout_seconds:g}; at most {longest} fit, "
                 "30 s less than functionTimeout in host.json"
             )
-        if metadata.has_tag("workflow") and metadata.execution_mode == "sync":
-            if (
-                metadata.timeout_seconds > HTTP_RUN_LIMIT_SECONDS
-                and metadata.timeout_seconds != DEFAULT_TIMEOUT_SECONDS
-            ):
-                logger.warning(
-                    "%s is sync and has timeout_seconds=%g; a caller over HTTP is answered after %g s at the latest",
-                    metadata.name,
-                    metadata.timeout_seconds,
-                    HTTP_RUN_LIMIT_SECONDS,
-                )
+        waited_for = metadata.has_tag(WORKFLOW) and metadata.execution_mode == "sync"
+        asked_for_more = metadata.timeout_seconds > HTTP_RUN_LIMIT_SECONDS
+        if waited_for and asked_for_more and metadata.timeout_seconds != DEFAULT_TIMEOUT_SECONDS:
+            logger.warning(
+                "%s is sync and has timeout_seconds=%g; a caller over HTTP is answered after %g s at the latest",
+                metadata.name,
+                metadata.timeout_seconds,
+                HTTP_RUN_LIMIT_SECONDS,
+            )
 
 
 # Of a function that leaves timeout_seconds alone nothing was asked, so there is nothing to warn of.

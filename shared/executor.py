@@ -10,17 +10,19 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
-from shared.context import GLOBAL, Caller, Organization
+from shared.context import Caller, Organization
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, ExecutionResult, PreparedExecution, prepare, refused, run
 from shared.errors import FunctionNotFoundError, InvalidInputError, StorageUnavailableError
+from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
 from shared.registry import WORKFLOW
 from shared.repositories.executions import ExecutionChangedError, ExecutionRepository
+from shared.repositories.ids import parse_execution_id
 from shared.repositories.records import ExecutionEnd, ExecutionRecord
 from shared.serialization import result_type, to_json
 from shared.settings import HTTP_RUN_LIMIT_SECONDS
@@ -37,10 +39,16 @@ LEASE_MARGIN = timedelta(seconds=60)
 _END_RETRY_WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
 
+def _checked_id(text: str) -> str:
+    if parse_execution_id(text) is None:
+        raise ValueError("is no execution id")
+    return text
+
+
 class QueueMessage(BaseModel):
     """A message of `workflow-executions`. It names a record; what is run stands in the record."""
 
-    execution_id: str = Field(pattern=r"^[0-9a-f-]{36}$")
+    execution_id: Annotated[str, AfterValidator(_checked_id)]
     workflow_name: str | None = None
     org_id: str | None = None
     user_id: str | None = None
@@ -137,7 +145,7 @@ class Executor:
         message = _read_message(text)
         if message is None:
             return
-        record = await self._executions.get(message.org_id or GLOBAL, message.execution_id)
+        record = await self._executions.get(message.org_id or GLOBAL_SCOPE, message.execution_id)
         if record is None:
             logger.warning("A message names the execution %s, which is not recorded; dropped", message.execution_id)
             return
@@ -238,19 +246,22 @@ def _new_record(
     request = prepared.request
     return ExecutionRecord(
         execution_id=request.execution_id,
-        scope=request.organization.id if request.organization else GLOBAL,
+        scope=request.organization.id if request.organization else GLOBAL_SCOPE,
         workflow_name=prepared.name,
         is_script=prepared.script is not None,
         form_id=request.form_id,
         executed_by=request.caller.user_id,
         executed_by_name=request.caller.name,
         executed_by_email=request.caller.email,
+        is_platform_admin=request.is_platform_admin,
+        is_function_key=request.is_function_key,
         status=status,
         created_at=now,
         started_at=started_at,
         lease_until=lease_until,
         # What the caller sent, not what validation made of it: a run from the queue is validated again.
         input_data=to_json(dict(request.parameters)),
+        code=request.code,
         attempt=request.attempt,
         # The queue message is a call that the repository does not see.
         storage_calls=1 if status is ExecutionStatus.PENDING else 0,
@@ -265,6 +276,8 @@ def _request_of(record: ExecutionRecord) -> ExecutionRequest:
         organization=Organization(record.org_id, record.org_id) if record.org_id else None,
         name=record.workflow_name,
         parameters=parameters,
+        is_platform_admin=record.is_platform_admin,
+        is_function_key=record.is_function_key,
         form_id=record.form_id,
         use=WORKFLOW,
         attempt=record.attempt,
@@ -285,6 +298,7 @@ def _end_of(result: ExecutionResult) -> ExecutionEnd:
         variables=result.variables,
         state_snapshots=result.state_snapshots,
         integration_calls=result.integration_calls,
+        progress=result.progress,
     )
 
 

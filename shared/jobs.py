@@ -180,11 +180,8 @@ def describe_line(filename: str, line: int, function: str) -> str:
 
 def is_user_code(filename: str) -> bool:
     """Whether a file is neither the platform's, nor the standard library's, nor a dependency's."""
-    return not (
-        filename.startswith((_APP_FILES, "<frozen "))
-        or "/site-packages/" in filename.replace("\\", "/")
-        or filename.startswith(_STANDARD_LIBRARY)
-    )
+    platform = filename.startswith((_APP_FILES, _STANDARD_LIBRARY, "<frozen "))
+    return not platform and "/site-packages/" not in filename.replace("\\", "/")
 
 
 _STANDARD_LIBRARY = str(Path(threading.__file__).resolve().parent)

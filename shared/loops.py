@@ -16,8 +16,9 @@ from shared.jobs import ExecutionStopped, Job, Outcome, line_of_task, line_of_th
 
 logger = logging.getLogger(__name__)
 
-# A loop that has not begun a job after this time is looked at.
-BLOCKED_AFTER_SECONDS = 0.04
+# How often a loop that has not begun a job is looked at, and how many looks in a row must find it at the same code.
+LOOK_EVERY_SECONDS = 0.03
+_LOOKS_THAT_CONVINCE = 3
 
 
 class LoopThread:
@@ -97,7 +98,7 @@ class LoopPool:
                 job.offer(candidate)
             return
         job.offer(thread)
-        asyncio.get_running_loop().call_later(BLOCKED_AFTER_SECONDS, self._check, job, thread)
+        self._look_later(job, thread)
 
     def _another(self) -> LoopThread | None:
         if len(self._loops) >= self.size:
@@ -106,27 +107,31 @@ class LoopPool:
         self._loops.append(thread)
         return thread
 
-    def _check(self, job: TaskJob, thread: LoopThread, suspect: TaskJob | None = None, looks: int = 1) -> None:
-        """Looks whether the loop began the job; the same code running at two looks in a row is what blocks it."""
+    def _look_later(self, job: TaskJob, thread: LoopThread, suspect: TaskJob | None = None, looks: int = 0) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + LOOK_EVERY_SECONDS
+        loop.call_at(due, self._look, job, thread, suspect, looks, due)
+
+    def _look(self, job: TaskJob, thread: LoopThread, suspect: TaskJob | None, looks: int, due: float) -> None:
+        """Looks whether the loop has begun the job; the same code running at several looks in a row is what blocks it."""
         if job.taken:
             return
         running = thread.running_job()
-        # Different code at each look is load, and another loop would not help against that.
-        if not thread.blocked and looks > 1 and running is suspect:
+        # A look that comes late itself says that the whole process is busy, against which another loop would not help.
+        late = asyncio.get_running_loop().time() - due > LOOK_EVERY_SECONDS / 2
+        looks = 1 if late or running is not suspect else looks + 1
+        if looks >= _LOOKS_THAT_CONVINCE and not thread.blocked:
             thread.blocked = True
             thread.loop.call_soon_threadsafe(_answered, thread)
             if running is not None:
-                message = (
-                    f"{running.label} blocks its event loop at {line_of_thread(thread.thread_id) or 'an unknown line'}"
-                )
+                line = line_of_thread(thread.thread_id) or "an unknown line"
+                message = f"{running.label} blocks its event loop at {line}"
                 logger.warning("%s; new runs go to another loop", message)
                 running.note(message)
         if thread.blocked:
             self.submit(job)
         else:
-            asyncio.get_running_loop().call_later(
-                BLOCKED_AFTER_SECONDS / 2, self._check, job, thread, running, looks + 1
-            )
+            self._look_later(job, thread, running, looks)
 
     def give_up(self, job: TaskJob) -> None:
         """Counts the job until it ends; a loop that it blocks is taken out of the pool."""

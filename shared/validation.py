@@ -6,7 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Optional, cast
+from typing import Annotated, Any, NotRequired, Optional, cast
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic_core import PydanticCustomError, SchemaError
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from shared.errors import DefinitionError, FieldError, InvalidInputError
 from shared.registry import WorkflowParameter
@@ -251,7 +251,9 @@ _DECLARED: dict[str, Any] = {
 
 
 def _is_rust_regex(parameter: WorkflowParameter) -> bool:
-    """Whether pydantic's own engine, which knows no look-around and is safe against long matching, takes the pattern."""
+    """Whether pydantic's own engine, which knows no look-around and is safe against long matching, takes the
+    pattern.
+    """
     pattern = (parameter.validation or {}).get("pattern")
     if pattern is None:
         return True

@@ -25,7 +25,7 @@ _EXECUTED: dict[int, object] = {200: ExecutionResponse, 202: ExecutionAccepted}
     summary="The workflows of the workspace",
     answers={200: list[WorkflowModel]},
 )
-async def list_workflows(call: Call[Nothing, Nothing]) -> list[WorkflowModel]:
+async def list_workflows(_: Call[Nothing, Nothing]) -> list[WorkflowModel]:
     return await workflows_handlers.list_workflows()
 
 

@@ -14,6 +14,9 @@ def utc_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
 
 
+GLOBAL_SCOPE = "GLOBAL"
+"""The scope of what belongs to no organization."""
+
 UtcDatetime = Annotated[AwareDatetime, PlainSerializer(utc_text, return_type=str, when_used="json")]
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus, ExecutionSummary
 from shared.repositories.execution_keys import id_in
-from shared.repositories.records import GLOBAL_SCOPE, ExecutionRecord
+from shared.repositories.records import ExecutionRecord
 from shared.storage import Row
 
 SUMMARY_COLUMNS = (
@@ -26,6 +27,16 @@ SUMMARY_COLUMNS = (
     "startedAt",
     "completedAt",
     "attempt",
+)
+# Whole, since the columns of the same names are cut for the lists.
+_ORIGIN_FIELDS = (
+    "workflow_name",
+    "form_id",
+    "executed_by",
+    "executed_by_name",
+    "executed_by_email",
+    "is_platform_admin",
+    "is_function_key",
 )
 # What storage adds to a row in an answer, its keys and these texts come to less than 1 KiB.
 _SUMMARY_BYTES = {
@@ -135,13 +146,8 @@ def payload_values(record: ExecutionRecord) -> dict[str, Any]:
     """What of a record can be large, by column; what is empty is left out."""
     failure = [record.error_message, record.error_type, record.error_details]
     values: dict[str, Any] = {
-        "origin": [
-            record.workflow_name,
-            record.form_id,
-            record.executed_by,
-            record.executed_by_name,
-            record.executed_by_email,
-        ],
+        "origin": {name: getattr(record, name) for name in _ORIGIN_FIELDS},
+        "code": record.code,
         "failure": None if failure == [None, None, None] else failure,
         "input": record.input_data,
         "result": record.result,
@@ -154,19 +160,26 @@ def payload_values(record: ExecutionRecord) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-PAYLOAD_COLUMNS = ("origin", "failure", "input", "result", "logs", "variables", "snapshots", "integrations", "progress")
+PAYLOAD_COLUMNS = (
+    "origin",
+    "code",
+    "failure",
+    "input",
+    "result",
+    "logs",
+    "variables",
+    "snapshots",
+    "integrations",
+    "progress",
+)
 
 
 def payload_fields(payloads: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a record that `payload_values` were made of."""
-    workflow_name, form_id, executed_by, executed_by_name, executed_by_email = payloads["origin"]
     error_message, error_type, error_details = payloads.get("failure") or (None, None, None)
     return {
-        "workflow_name": workflow_name,
-        "form_id": form_id,
-        "executed_by": executed_by,
-        "executed_by_name": executed_by_name,
-        "executed_by_email": executed_by_email,
+        **payloads["origin"],
+        "code": payloads.get("code"),
         "error_message": error_message,
         "error_type": error_type,
         "error_details": error_details,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus, ResultType
 
-GLOBAL_SCOPE = "GLOBAL"
 JsonObject = Mapping[str, Any]
 NOTHING_STORED: Mapping[str, bytes | str] = {}
 
@@ -33,9 +33,11 @@ class ExecutionRecord:
         is_script: whether code from the request ran, and no registered function.
         form_id: the form it came through, or None.
         executed_by, executed_by_name, executed_by_email: the caller.
+        is_platform_admin, is_function_key: whether the caller was an administrator, or came with a key.
         status: where it stands.
         created_at, started_at, completed_at: when it was recorded, last claimed, ended.
-        input_data: the parameters; scripts keep their code here too.
+        input_data: the parameters.
+        code: a script's source, in base64 as it came.
         result, result_type: what it returned, and as what.
         error_message, error_type, error_details: why it failed.
         duration_ms: milliseconds the run took.
@@ -61,8 +63,11 @@ class ExecutionRecord:
     status: ExecutionStatus
     created_at: datetime
     is_script: bool = False
+    is_platform_admin: bool = False
+    is_function_key: bool = False
     form_id: str | None = None
     input_data: JsonObject | None = None
+    code: str | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
     result: Any = None
@@ -108,6 +113,7 @@ class ExecutionEnd:
     variables: JsonObject | None = None
     state_snapshots: Sequence[JsonObject] = ()
     integration_calls: Sequence[JsonObject] = ()
+    progress: JsonObject | None = None
     write_token: str = field(default_factory=new_write_token)
 
     def of(self, record: ExecutionRecord) -> ExecutionRecord:
@@ -126,6 +132,7 @@ class ExecutionEnd:
             variables=self.variables,
             state_snapshots=self.state_snapshots,
             integration_calls=self.integration_calls,
+            progress=self.progress,
             lease_until=None,
             write_token=self.write_token,
         )

@@ -53,6 +53,30 @@ def test_only_scripts_are_executed_and_only_in_their_room():
     assert places(found) == {"shared/scripts.py"}
 
 
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_azures_libraries_are_known_only_where_they_belong(path: Path):
+    # import-linter holds the layers, but can't see into the namespace package `azure`.
+    place = path.relative_to(ROOT).as_posix()
+    azure = {name for name in imported(path) if name.split(".")[0] == "azure"}
+    if place.startswith("shared/storage/"):
+        assert not any(name.startswith("azure.functions") for name in azure)
+    elif place.startswith("shared/"):
+        assert azure == set()
+    else:
+        assert all(name.startswith("azure.functions") for name in azure)
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_modules_do_nothing_at_import_but_define(path: Path):
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -286,7 +286,7 @@ class Later:
 
 def test_annotations_that_resolve_only_later_are_read_when_the_file_is_loaded():
     @workflow(name="forward")
-    def forward(context: "ExecutionContext", thing: "Later | None" = None) -> None: ...
+    def forward(context: ExecutionContext, thing: Later | None = None) -> None: ...
 
     settle_parameters(found("forward"))
     assert [(parameter.name, parameter.nullable) for parameter in found("forward").parameters] == [("thing", True)]

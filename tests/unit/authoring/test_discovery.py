@@ -39,7 +39,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def clean_imports(tmp_path: Path) -> Iterator[FunctionRegistry]:
-    """Modules and paths of the test's folders are gone afterwards, and its functions were never in the real registry."""
+    """Modules and paths of the test's folders are gone afterwards, and its functions were never in the real
+    registry.
+    """
     path = list(sys.path)
     with staging(FunctionRegistry()) as registry:
         yield registry

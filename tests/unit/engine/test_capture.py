@@ -210,7 +210,7 @@ async def test_a_line_whose_arguments_can_not_be_formatted_is_kept(run_function:
 
     def talk() -> None:
         log.info("value %s", Broken())
-        log.info("too few %s %s", 1)
+        log.info("too few %s %s", 1)  # noqa: PLE1206
 
     lines = messages(await run_function(talk))
     assert len(lines) == 2

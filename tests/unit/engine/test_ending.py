@@ -1,4 +1,4 @@
-"""User code can't stop the house: however it ends or does not end, the caller gets a clear result and the next run runs."""
+"""User code can't stop the house: however it ends, the caller gets a clear result, and the next run runs."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ async def test_a_run_whose_end_was_asked_for_before_it_began_does_not_begin(run_
     assert bool(called) == (result.status == "Success")
 
 
-class NoText(Exception):
+class NoTextError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
 
@@ -225,7 +225,7 @@ ERRORS: dict[str, BaseException] = {
     "KeyboardInterrupt": KeyboardInterrupt(),
     "GeneratorExit": GeneratorExit(),
     "MemoryError": MemoryError("too much"),
-    "NoText": NoText(),
+    "NoTextError": NoTextError(),
     "CancelledError": asyncio.CancelledError(),
     "ExceptionGroup": ExceptionGroup("several", [ValueError("one"), KeyError("two")]),
     "BaseExceptionGroup": BaseExceptionGroup("several", [SystemExit(1)]),

@@ -1,0 +1,89 @@
+"""The app of a test: its own storage account, its own workspace folder, the real engine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from shared.auth import Principal
+from shared.context import Caller
+from shared.discovery import get_workspace
+from shared.registry import FunctionRegistry, staging
+from shared.settings import get_settings
+from shared.storage import Storage, close_storage, get_storage
+from tests.support.accounts import StorageAccount
+
+ADMIN = Principal(Caller("admin-1", "admin@example.com", "Admin"), is_platform_admin=True)
+USER = Principal(Caller("user-1", "one@example.com", "User One"))
+OTHER_USER = Principal(Caller("user-2", "two@example.com", "User Two"))
+
+FLOWS = '''
+import asyncio
+import threading
+
+from shared.context import ExecutionContext
+from shared.decorators import data_provider, workflow
+from shared.errors import UserError
+
+
+@workflow(name="add", execution_mode="sync")
+async def add(context: ExecutionContext, a: int, b: int = 1) -> dict[str, int]:
+    """Adds."""
+    context.info("adding", a=a)
+    return {"sum": a + b}
+
+
+@workflow(name="add_later")
+def add_later(context: ExecutionContext, a: int, b: int = 1) -> dict[str, int]:
+    print("adding later")
+    context.report_progress(0.5, "half")
+    return {"sum": a + b}
+
+
+@workflow(name="fails", execution_mode="sync")
+def fails(secret: str = "hidden"):
+    raise ValueError("because")
+
+
+@workflow(name="refuses", execution_mode="async")
+def refuses():
+    raise UserError("Not today")
+
+
+@workflow(name="slow", execution_mode="sync", timeout_seconds=1)
+async def slow():
+    await asyncio.sleep(30)
+
+
+@data_provider(name="options")
+def options():
+    return ["a"]
+'''
+
+
+@pytest_asyncio.fixture
+async def app(
+    storage_account: StorageAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[], Storage]]:
+    """Settings of the process for this test; gives the storage that the app uses."""
+    folder = tmp_path / "flows"
+    folder.mkdir()
+    (folder / "flows_of_the_test.py").write_text(FLOWS)
+    monkeypatch.setenv("AzureWebJobsStorage", storage_account.connection_string)
+    monkeypatch.setenv("WORKSPACE_PATH", str(folder))
+    monkeypatch.delenv("HOME_PATH", raising=False)
+    path = list(sys.path)
+    get_settings.cache_clear()
+    get_workspace.cache_clear()
+    await close_storage()
+    with staging(FunctionRegistry()):
+        yield get_storage
+    await close_storage()
+    get_settings.cache_clear()
+    get_workspace.cache_clear()
+    sys.path[:] = path
+    sys.modules.pop("flows_of_the_test", None)
