@@ -152,11 +152,7 @@ class Azurite:
 
     def connection_string_for(self, account: str) -> str:
         """Connection string of one of the accounts."""
-        endpoints = "".join(
-            f"{service.capitalize()}Endpoint=http://{HOST}:{port}/{account};"
-            for service, port in self.ports._asdict().items()
-        )
-        return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={self._accounts[account]};{endpoints}"
+        return _connection_string(account, self._accounts[account], self.ports)
 
     def _command(self) -> list[str]:
         node = shutil.which("node")
@@ -194,6 +190,18 @@ class Azurite:
             if stream is not None:
                 stream.close()
         self._process = self._output = None
+
+
+def connection_string_at(first_port: int) -> str:
+    """Connection string of devstoreaccount1 in an Azurite that listens on this port and the two that follow."""
+    return _connection_string(DEFAULT_ACCOUNT, DEFAULT_KEY, Ports(first_port, first_port + 1, first_port + 2))
+
+
+def _connection_string(account: str, key: str, ports: Ports) -> str:
+    endpoints = "".join(
+        f"{service.capitalize()}Endpoint=http://{HOST}:{port}/{account};" for service, port in ports._asdict().items()
+    )
+    return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};{endpoints}"
 
 
 class _Output:

@@ -17,8 +17,9 @@ from shared.jobs import ExecutionStopped, Job, Outcome, line_of_task, line_of_th
 logger = logging.getLogger(__name__)
 
 # How often a loop that has not begun a job is looked at, and how many looks in a row must find it at the same code.
+# Fewer would take a thread that waits for its turn in a busy process for one that blocks.
 LOOK_EVERY_SECONDS = 0.03
-_LOOKS_THAT_CONVINCE = 3
+_LOOKS_THAT_CONVINCE = 8
 
 
 class LoopThread:
@@ -113,7 +114,7 @@ class LoopPool:
         loop.call_at(due, self._look, job, thread, suspect, looks, due)
 
     def _look(self, job: TaskJob, thread: LoopThread, suspect: TaskJob | None, looks: int, due: float) -> None:
-        """Looks whether the loop has begun the job; the same code running at several looks in a row is what blocks it."""
+        """Looks whether the loop has begun the job; what runs at several looks in a row is what blocks it."""
         if job.taken:
             return
         running = thread.running_job()

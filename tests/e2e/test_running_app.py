@@ -1,0 +1,93 @@
+"""The app as a process: storage that goes and comes back, files that change, workers that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from pathlib import Path
+
+import pytest
+
+from dev.azurite import Azurite
+from tests.support.accounts import StorageAccount
+from tests.support.hosted import Client, hosted_app
+
+FLOW = """
+from shared.decorators import workflow
+
+@workflow(name="flow", execution_mode="sync")
+def flow():
+    return {value!r}
+"""
+
+
+async def run_flow(client: Client):  # type: ignore[no-untyped-def]
+    return await client.post("/workflows/execute", {"workflowName": "hello", "inputData": {"name": "Ada"}})
+
+
+async def test_without_storage_runs_are_refused_and_with_it_they_work_again(tmp_path: Path):
+    azurite = Azurite(tmp_path)
+    azurite.start()
+    try:
+        async with hosted_app(azurite.connection_string) as hosted:
+            assert (await run_flow(hosted.client)).status == 200
+            await asyncio.to_thread(azurite.stop)
+            refused = await run_flow(hosted.client)
+            assert (refused.status, refused.body["error"]) == (503, "ServiceUnavailable")
+            assert int(refused.headers["Retry-After"]) >= 1
+            health = await hosted.client.get("/health")
+            assert (health.status, health.body["details"]["checks"]["storage"]) == (503, "unhealthy")
+            listed = await hosted.client.get("/executions")
+            assert listed.status == 503
+            await asyncio.to_thread(azurite.start)
+            assert (await run_flow(hosted.client)).status == 200
+            assert (await hosted.client.get("/health")).body["status"] == "healthy"
+    finally:
+        azurite.stop()
+
+
+async def test_a_changed_file_is_used_at_the_next_call(storage_account: StorageAccount, tmp_path: Path):
+    flow = tmp_path / "flow_that_changes.py"
+    flow.write_text(FLOW.format(value="old"))
+    settings = {"WORKSPACE_PATH": str(tmp_path), "WORKSPACE_RELOAD": "true"}
+    async with hosted_app(storage_account.connection_string, **settings) as hosted:
+        post = hosted.client.post
+        assert (await post("/workflows/flow/execute")).body["result"] == "old"
+        flow.write_text(FLOW.format(value="new"))
+        assert (await post("/workflows/flow/execute")).body["result"] == "new"
+        flow.write_text("1 / 0")
+        assert (await post("/workflows/flow/execute")).status == 404
+        health = (await hosted.client.get("/health")).body
+        assert health["status"] == "degraded"
+        (error,) = health["details"]["loadErrors"]
+        assert (error["file"], error["line"]) == ("flow_that_changes.py", 1)
+        assert "ZeroDivisionError" in error["reason"]
+
+
+async def test_blocking_user_code_does_not_hold_up_other_calls(storage_account: StorageAccount):
+    async with hosted_app(storage_account.connection_string) as hosted:
+        await hosted.client.get("/health")
+        code = base64.b64encode(b"import time\ntime.sleep(2)").decode()
+        slow = asyncio.create_task(hosted.client.post("/workflows/execute", {"code": code}))
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0.2)
+        started = loop.time()
+        assert (await hosted.client.get("/health")).status == 200
+        assert loop.time() - started < 1
+        assert not slow.done()
+        assert (await slow).body["status"] == "Success"
+
+
+async def test_an_app_with_impossible_settings_does_not_start(storage_account: StorageAccount):
+    settings = {"AUTH_MODE": "development", "WEBSITE_INSTANCE_ID": "0123"}
+    async with hosted_app(storage_account.connection_string, **settings) as hosted:
+        async with asyncio.timeout(10):
+            while not any("AUTH_MODE=development" in line for line in hosted.log):
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("setting", ["off", "false"])
+async def test_inline_code_can_be_switched_off(storage_account: StorageAccount, setting: str):
+    async with hosted_app(storage_account.connection_string, INLINE_CODE=setting) as hosted:
+        answer = await hosted.client.post("/workflows/execute", {"code": "eA=="})
+        assert (answer.status, answer.body["error"]) == (403, "Forbidden")
