@@ -5,7 +5,7 @@ import sys
 NEEDED = (3, 11)
 
 if __name__ == "__main__":
-    # Before any import of the project's: its syntax is that of the Python it needs.
+    # Before any import of the project's, whose syntax is that of the Python it needs.
     if sys.version_info < NEEDED:
         sys.exit("Python 3.11 or newer is needed; this is {}.{}".format(*sys.version_info[:2]))
 

@@ -8,31 +8,30 @@ import os
 import subprocess
 import sys
 
-from dev.setup import PROJECT, SetupError, ensure_node, ensure_python, venv_python
+from dev.setup import PROJECT, SetupError, is_inside, set_up, venv_python
 
 DEFAULT_PORT = 7071
 DEFAULT_STORAGE_PORT = 10000
 # What each command needs besides Python itself.
-_NEEDS = {"start": ("python", "node"), "test": ("python", "node"), "bench": ("python", "node"), "run": ("python",)}
-_INSIDE = "WORKFLOW_DEV_ENVIRONMENT"
+_NEEDS_PYTHON = {"start", "test", "bench", "run"}
+_NEEDS_NODE = {"start", "test", "bench"}
+# Their arguments belong to somebody else, also those that look like options.
+_PASSED_ON = {"test": "lint, types, layer rule and tests; ARGS go to pytest", "bench": "speed, each beside its floor"}
 
 
 def main(arguments: list[str]) -> int:
     """Runs a command and returns its exit code."""
-    options = _parser().parse_args(arguments)
-    needs = _NEEDS.get(options.command, ())
+    options = _parse(arguments)
+    needs_python = options.command in _NEEDS_PYTHON
+    os.chdir(PROJECT)
     try:
-        os.chdir(PROJECT)
-        ensure = [what for name, what in (("python", ensure_python), ("node", ensure_node)) if name in needs]
-        pending = [job for what in ensure if (job := what()) is not None]
-        for job in pending:
-            job.wait()
+        set_up(python=needs_python, node=options.command in _NEEDS_NODE)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    if "python" in needs and os.environ.get(_INSIDE) != "1":
+    if needs_python and not is_inside():
         return _run_inside(arguments)
     return importlib.import_module(f"dev.commands.{options.command}").main(options)
 
@@ -40,13 +39,12 @@ def main(arguments: list[str]) -> int:
 def _run_inside(arguments: list[str]) -> int:
     """The same command with the virtual environment's Python, in place of this process where the system can do that."""
     command = [str(venv_python()), "-m", "dev", *arguments]
-    environ = {**os.environ, _INSIDE: "1"}
     if sys.platform != "win32":
-        os.execve(command[0], command, environ)
-    return subprocess.run(command, env=environ, check=False).returncode
+        os.execv(command[0], command)
+    return subprocess.run(command, check=False).returncode
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m dev", description="The project's development tools.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     start = commands.add_parser("start", help="start storage and the app on this machine")
@@ -58,15 +56,15 @@ def _parser() -> argparse.ArgumentParser:
         help=f"the first of Azurite's three ports (default {DEFAULT_STORAGE_PORT})",
     )
     new = commands.add_parser("new", help="write a workflow and its test into workspace/")
-    new.add_argument("name")
+    new.add_argument("name", metavar="NAME")
     run = commands.add_parser("run", help="run one workflow in this process, without host or storage")
-    run.add_argument("name")
+    run.add_argument("name", metavar="NAME")
     run.add_argument("parameters", nargs="*", metavar="key=value")
-    test = commands.add_parser("test", help="lint, types, layer rule and tests", add_help=False)
-    test.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="for pytest")
-    bench = commands.add_parser("bench", help="speed, each figure beside its floor", add_help=False)
-    bench.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS")
-    return parser
+    for name, text in _PASSED_ON.items():
+        commands.add_parser(name, help=text, add_help=False)
+    if arguments and arguments[0] in _PASSED_ON:
+        return argparse.Namespace(command=arguments[0], arguments=arguments[1:])
+    return parser.parse_args(arguments)
 
 
 def _port(text: str) -> int:

@@ -1,75 +1,150 @@
 """Makes the development environment, once: a virtual environment in .venv and the Node.js tools in node_modules.
 
-A stamp holds what was installed; while the requirement files are as they were then, there is nothing to do.
+A stamp in each holds what was installed; while the requirement files are as they were then, there is nothing to do.
+Standard library only: this runs before anything is installed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 VENV = PROJECT / ".venv"
+NODE_MODULES = PROJECT / "node_modules"
 LOGS = PROJECT / ".dev"
 NODE_NEEDED = 20
 _STAMP = ".setup-stamp"
+_LOOK_SECONDS = 0.1
+# The lines of pip's and npm's output that name a reason.
+_SAYS_WHY = re.compile(r"ERROR: |npm error (?!code|errno|syscall|path|dest|A complete log)")
 
 
 class SetupError(Exception):
-    """The environment can't be made; the message is for the user."""
+    """The environment can't be made; the message is one line for the user."""
 
 
 class SetupJob:
-    """An installation under way.
+    """An installation under way; its output goes to a log file below .dev.
 
     Args:
         name: what is being installed.
         steps: the commands, one after the other.
-        folder: where the stamp goes when all have worked.
-        stamp: what it holds.
+        stamp_file: written when all have worked.
+        stamp: what it holds then.
     """
 
-    def __init__(self, name: str, steps: list[list[str]], folder: Path, stamp: str) -> None:
-        print(f"Setting up {name} (once; about a minute)", flush=True)
-        LOGS.mkdir(exist_ok=True)
+    def __init__(self, name: str, steps: Sequence[Sequence[str]], stamp_file: Path, stamp: str) -> None:
         self._name = name
-        self._steps = steps
-        self._folder = folder
+        self._steps = list(steps)
+        self._stamp_file = stamp_file
         self._stamp = stamp
         self._log = LOGS / f"setup-{name.split()[0].lower().replace('.', '')}.log"
         self._log.write_bytes(b"")
-        self._process = self._begin(steps.pop(0))
+        self._process = self._begin()
 
-    def wait(self) -> None:
-        """Waits until it is done.
+    def is_done(self) -> bool:
+        """Whether all steps are through; begins the next one when one has ended.
 
         Raises:
             SetupError: a step failed.
         """
-        while True:
-            if self._process.wait() != 0:
-                raise SetupError(self._reason())
-            if not self._steps:
-                break
-            self._process = self._begin(self._steps.pop(0))
-        (self._folder / _STAMP).write_text(self._stamp, encoding="utf-8")
+        code = self._process.poll()
+        if code is None:
+            return False
+        if code != 0:
+            raise SetupError(self._reason())
+        if self._steps:
+            self._process = self._begin()
+            return False
+        self._stamp_file.write_text(self._stamp, encoding="utf-8")
+        return True
 
-    def _begin(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def give_up(self) -> None:
+        """Ends what is still running."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
+    def _begin(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            return subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            return subprocess.Popen(
+                self._steps.pop(0),
+                cwd=PROJECT,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                # An installation that outlives this process holds the lock until it is done.
+                close_fds=False,
+            )
 
     def _reason(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
-        errors = [line.strip() for line in lines if "error" in line.lower()] or [line for line in lines if line.strip()]
-        last = errors[-1] if errors else "no output"
-        where = self._log.relative_to(PROJECT)
-        if "ensurepip" in "".join(lines):
-            last = "Python's venv module is incomplete here; on Debian and Ubuntu install the package python3-venv"
-        return f"Setting up {self._name} failed: {last} (all of it in {where})"
+        said = [line.strip() for line in lines if _SAYS_WHY.match(line)] or [
+            line.strip() for line in lines if line.strip()
+        ]
+        reason = said[0] if said else "no output"
+        if any("ensurepip" in line or "No module named venv" in line for line in lines):
+            reason = "Python's venv module is incomplete here; on Debian and Ubuntu install the package python3-venv"
+        return f"Setting up {self._name} failed: {reason} (all of it in {self._log.relative_to(PROJECT)})"
+
+
+def set_up(*, python: bool, node: bool) -> None:
+    """Makes what is asked for and not there yet, side by side.
+
+    Raises:
+        SetupError: something is missing on this machine, or an installation failed.
+    """
+    if not (python or node):
+        return
+    with _one_at_a_time():
+        _install(python=python, node=node)
+
+
+def _install(*, python: bool, node: bool) -> None:
+    jobs: list[SetupJob] = []
+    try:
+        # Node.js first: when it is missing, that is said before anything takes its time.
+        for wanted, begin in ((node, _begin_node), (python, _begin_python)):
+            job = begin() if wanted else None
+            if job is not None:
+                jobs.append(job)
+        if jobs:
+            print("Setting up the development environment (once; about a minute)", flush=True)
+        pending = list(jobs)
+        while pending:
+            pending = [job for job in pending if not job.is_done()]
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        for job in jobs:
+            job.give_up()
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two commands begun at the same time must not install into the same folders."""
+    LOGS.mkdir(exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with (LOGS / "setup.lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another command that sets up the environment", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def venv_python() -> Path:
@@ -77,33 +152,31 @@ def venv_python() -> Path:
     return VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def ensure_python() -> SetupJob | None:
-    """Begins to make the virtual environment; None when it is there."""
+def is_inside() -> bool:
+    """Whether this process runs in the virtual environment."""
+    return Path(sys.prefix).resolve() == VENV.resolve()
+
+
+def _begin_python() -> SetupJob | None:
     stamp = _hash(PROJECT / "requirements.txt", PROJECT / "requirements-dev.txt")
     if _is_current(VENV, stamp) and venv_python().exists():
         return None
-    pip = [str(venv_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    steps = [[sys.executable, "-m", "venv", "--clear", str(VENV)], [*pip, "-r", "requirements-dev.txt"]]
-    if venv_python().exists():
-        steps = steps[1:]
-    return SetupJob("Python packages", steps, VENV, stamp)
+    pip = [str(venv_python()), "-m", "pip"]
+    steps = [[*pip, "install", "--quiet", "--disable-pip-version-check", "-r", "requirements-dev.txt"]]
+    if not _works([*pip, "--version"]):
+        steps.insert(0, [sys.executable, "-m", "venv", "--clear", str(VENV)])
+    return SetupJob("Python packages", steps, VENV / _STAMP, stamp)
 
 
-def ensure_node() -> SetupJob | None:
-    """Begins to install the Node.js tools; None when they are there.
-
-    Raises:
-        SetupError: Node.js or npm is missing, or Node.js is too old.
-    """
+def _begin_node() -> SetupJob | None:
     _check_node()
     stamp = _hash(PROJECT / "package-lock.json")
-    folder = PROJECT / "node_modules"
-    if _is_current(folder, stamp):
+    if _is_current(NODE_MODULES, stamp):
         return None
     npm = shutil.which("npm")
     if npm is None:
         raise SetupError("npm was not found: it comes with Node.js; see that `npm` is on the PATH")
-    return SetupJob("Node.js tools", [[npm, "ci", "--no-audit", "--no-fund"]], folder, stamp)
+    return SetupJob("Node.js tools", [[npm, "ci", "--no-audit", "--no-fund"]], NODE_MODULES / _STAMP, stamp)
 
 
 def _check_node() -> None:
@@ -118,8 +191,15 @@ def _check_node() -> None:
         raise SetupError(f"Node.js {NODE_NEEDED} or later is needed; `node --version` says {found or 'nothing'}")
 
 
+def _works(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
 def _hash(*files: Path) -> str:
-    digest = hashlib.sha256(f"{sys.version_info[:2]}{os.name}".encode())
+    digest = hashlib.sha256(os.name.encode())
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -7,18 +7,19 @@ JSON values (None, bool, int, finite float, str, list, dict with text keys) come
 | --- | --- |
 | NaN, Infinity, -Infinity | their names as text |
 | Decimal, UUID, Path | text |
-| datetime, date, time | ISO 8601 text |
+| datetime, date, time | ISO 8601 text; without an offset when they have none |
 | timedelta | seconds |
 | Enum member | its value |
 | bytes, bytearray, memoryview | base64 text |
-| tuple, set, frozenset, deque, range, dict views | list (sets in order where their items have one) |
+| tuple, set, deque, range, dict views, any other Sequence or Set | list (of a set: in order, if its items have one) |
 | namedtuple, dataclass, pydantic model, any other Mapping | object |
 | keys that are no text | text, as JSON writes the key; a key that is there already gets `#2`, `#3` … behind it |
-| numpy and pandas scalars, arrays | what their `item()` or `tolist()` gives |
+| numpy and pandas scalars, arrays | what their `tolist()` gives |
 | an exception | `{"type", "message"}` |
 | text with lone surrogates | each of them as `\\udXXX` |
 | a cycle, more than 200 levels, an int of more than 4,300 digits | a text in angle brackets that says so |
-| any other object | `"<module.Class: repr>"`, the repr at most 500 characters long |
+| any other object, iterators among them | `"<module.Class: repr>"`, the repr at most 500 characters long |
+| what raises when it is read | a text in angle brackets that names the error, after the items that could be read |
 
 What is larger than the bound is cut, and says in its place how much was left out: nothing is left out silently.
 """
@@ -27,14 +28,17 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import itertools
 import json
 import math
-from collections import deque
-from collections.abc import Callable, ItemsView, Iterable, KeysView, Mapping, ValuesView
+import re
+import sys
+from collections import UserString, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence, ValuesView
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from json.encoder import encode_basestring
 from pathlib import PurePath
 from typing import Any, Literal, cast
 from uuid import UUID
@@ -43,12 +47,22 @@ MAX_VALUE_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 200
 MAX_INT_DIGITS = 4300
 _MAX_REPR = 500
-# An int of this many bits has at most MAX_INT_DIGITS digits; counting the digits themselves is quadratic.
-_MAX_INT_BITS = int(MAX_INT_DIGITS * math.log2(10))
-_SEQUENCES = (tuple, set, frozenset, deque, range, KeysView, ValuesView, ItemsView)
-_HTML_STARTS = (
-    *("<!doctype html", "<html", "<head", "<body", "<div", "<p>", "<p ", "<span", "<table", "<ul", "<ol", "<h1", "<h2"),
-    *("<h3", "<section", "<article", "<main", "<form", "<style", "<a ", "<img ", "<svg", "<br", "<b>", "<pre"),
+_MAX_SORTED = 100_000
+# Shorter texts are never cut: the marker would be longer than what it saves.
+_MIN_CUT = 64
+# Ints of so few bits have at most 640 digits, the lowest limit that Python lets anybody set:
+# https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
+_SURELY_SHORT_BITS = 2100
+# The exception that ends a run; a serializer that swallowed it would keep the run from ending. Its class stands above
+# this module, so it is known by name.
+_STOP = "shared.jobs.ExecutionStopped"
+# As `type` itself has them: a metaclass can say something else.
+_MODULE_OF: Callable[[type], Any] = type.__dict__["__module__"].__get__
+_NAME_OF: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
+_HTML = re.compile(
+    r"\s*<(?:!doctype html|(?:html|head|body|div|p|span|table|ul|ol|h[1-6]|section|article|main|header|footer|nav|form"
+    r"|style|a|img|svg|br|hr|b|i|strong|em|pre|code|blockquote|figure|details|dl|label|button|iframe)[\s/>])",
+    re.IGNORECASE,
 )
 
 
@@ -57,13 +71,16 @@ def to_json(value: Any, *, max_bytes: int = MAX_VALUE_BYTES) -> Any:
 
     Args:
         value: anything.
-        max_bytes: about how long the JSON text may be, in bytes.
+        max_bytes: how long the compact JSON text may be, in bytes of UTF-8. Markers come on top.
 
     Returns:
         A tree of dict with text keys, list, str, int, finite float, bool and None, with nothing shared with `value`
         that can change.
     """
-    return _Conversion(max_bytes).convert(value, 0)
+    try:
+        return _Conversion(max_bytes).convert(value, 0)
+    except RecursionError:  # whoever calls has no stack left
+        return "<can't be shown, RecursionError>"
 
 
 def dumps(value: Any) -> str:
@@ -75,17 +92,20 @@ def result_type(value: Any) -> Literal["json", "html", "text"]:
     """How a result is best shown: text that begins like HTML, other text, or JSON."""
     if not isinstance(value, str):
         return "json"
-    return "html" if value[:100].lstrip().lower().startswith(_HTML_STARTS) else "text"
+    return "html" if _HTML.match(value) else "text"
 
 
 class _Conversion:
     """One walk through a value: how much room is left, and which containers it is inside of."""
+
+    __slots__ = ("_inside", "_left")
 
     def __init__(self, max_bytes: int) -> None:
         self._left = max_bytes
         self._inside: set[int] = set()
 
     def convert(self, value: Any, depth: int) -> Any:
+        # By `is`, since looking a class up in a table calls its metaclass.
         kind: type[Any] = cast("type[Any]", type(value))
         if kind is str:
             return self._text(value)
@@ -95,21 +115,23 @@ class _Conversion:
         if kind is int:
             return self._integer(value)
         if kind is float:
-            self._left -= 10
-            return value if math.isfinite(value) else _name_of_float(value)
-        if kind is dict or kind is list:
-            return self._container(value, depth, self._object if kind is dict else self._array)
+            return self._float(value)
+        if kind is dict:
+            return self._container(value, depth, self._object)
+        if kind is list:
+            return self._container(value, depth, self._array)
         return self._guarded(value, depth)
 
     def _guarded(self, value: Any, depth: int) -> Any:
         """What is no plain JSON value; its own methods are user code and may raise anything."""
+        if depth > MAX_DEPTH:
+            return self._too_deep()
         try:
             return self._other(value, depth)
-        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:  # noqa: BLE001 - whatever they raise
-            return self._text(f"<{_class_name(value)}: can't be shown, {type(error).__name__}>")
+        except BaseException as error:  # noqa: BLE001 - whatever they raise, but for the end of the run
+            return self._text(f"<{_class_name(value)}: {_cause(error)}>")
 
     def _other(self, value: Any, depth: int) -> Any:
-        kind = cast("type[Any]", type(value))
         if isinstance(value, Enum):
             return self.convert(value.value, depth + 1)
         if isinstance(value, str):
@@ -117,21 +139,22 @@ class _Conversion:
         if isinstance(value, int):
             return self._integer(int.__index__(value))
         if isinstance(value, float):
-            return self.convert(float.__float__(value), depth)
+            return self._float(float.__float__(value))
         if isinstance(value, (datetime, date, time)):
-            return self._text(value.isoformat())
+            return self._text(str.__str__(value.isoformat()))
         if isinstance(value, timedelta):
-            return self.convert(value.total_seconds(), depth)
-        if isinstance(value, (Decimal, UUID, PurePath)):
-            return self._text(str(value))
+            return self._float(value.total_seconds())
+        if isinstance(value, (Decimal, UUID, PurePath, UserString)):
+            return self._text(str.__str__(str(value)))
         if isinstance(value, (bytes, bytearray, memoryview)):
             return self._bytes(memoryview(cast("bytes", value)))
         if isinstance(value, Mapping):
             return self._container(value, depth, self._object)
-        if isinstance(value, tuple) and hasattr(kind, "_fields"):
-            fields = dict(zip(kind._fields, cast("tuple[Any, ...]", value), strict=False))
+        if isinstance(value, tuple) and hasattr(cast("type[Any]", type(value)), "_fields"):
+            named = cast("Any", value)
+            fields: dict[Any, Any] = dict(zip(named._fields, named, strict=False))
             return self._container(fields, depth, self._object, identity=value)
-        if isinstance(value, (list, *_SEQUENCES)):
+        if isinstance(value, (AbstractSet, Sequence, ValuesView)):
             return self._container(value, depth, self._array)
         return self._foreign(value, depth)
 
@@ -142,71 +165,112 @@ class _Conversion:
             fields = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(kind)}
             return self._container(fields, depth, self._object, identity=value)
         if isinstance(value, BaseException):
-            fields = {"type": type(value).__name__, "message": str(value)}
+            fields = {"type": _class_name(value).rpartition(".")[2], "message": _message(value)}
             return self._container(fields, depth, self._object, identity=value)
         if hasattr(kind, "model_fields") and hasattr(kind, "model_dump"):
-            return self._container(value.model_dump(), depth, self._object, identity=value)
+            return self._within(value, depth, _dumped_model)
         if hasattr(kind, "dtype") and hasattr(kind, "tolist"):
-            return self._container([value.tolist()], depth, self._array, identity=value)[0]
-        return self._text(f"<{_class_name(value)}: {repr(value)[:_MAX_REPR]}>")
+            return self._within(value, depth, self._unpacked)
+        return self._text(f"<{_class_name(value)}: {str.__str__(repr(value))[:_MAX_REPR]}>")
+
+    def _within(self, value: Any, depth: int, read: Callable[[Any], Any]) -> Any:
+        """What stands for `value`, which may lead back to it."""
+        return self._container(value, depth, lambda inner, below: self.convert(read(inner), below - 1))
+
+    def _unpacked(self, value: Any) -> Any:
+        """A numpy-like scalar or array as plain values. Of an array that is too large only the first rows, which are
+        more than there is room for.
+        """
+        size = getattr(value, "size", None)
+        if type(size) is int and size > self._left and getattr(value, "ndim", 0) == 1:
+            kept = max(0, self._left)
+            return [*value[:kept].tolist(), f"<{size - kept} more items left out>"]
+        plain = value.tolist()
+        return f"<{_class_name(value)}: {str(value)[:_MAX_REPR]}>" if type(plain) is type(value) else plain
 
     def _container(self, value: Any, depth: int, build: Callable[[Any, int], Any], identity: Any = None) -> Any:
         key = id(value if identity is None else identity)
         if key in self._inside:
             return self._text("<cycle>")
         if depth >= MAX_DEPTH:
-            return self._text(f"<more than {MAX_DEPTH} levels>")
+            return self._too_deep()
         self._inside.add(key)
         try:
-            self._left -= 2
+            self._left -= 1
             return build(value, depth + 1)
         finally:
             self._inside.discard(key)
 
     def _array(self, value: Iterable[Any], depth: int) -> list[Any]:
         items: list[Any] = []
-        for item in _ordered(value):
-            if self._left <= 0:
-                items.append(f"<{_rest(value, len(items))} left out>")
-                break
-            self._left -= 1
-            items.append(self.convert(item, depth))
+        try:
+            for item in _ordered(value):
+                if self._left <= 0:
+                    items.append(f"<{_rest(value, len(items))} left out>")
+                    break
+                self._left -= 1
+                items.append(self._text(item) if type(item) is str else self.convert(item, depth))
+        except BaseException as error:  # noqa: BLE001 - as in _guarded
+            items.append(f"<{_class_name(value)}: {_cause(error)}>")
         return items
 
     def _object(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         fields: dict[str, Any] = {}
-        for key, item in value.items():
-            if self._left <= 0:
-                fields[_free("<left out>", fields)] = _rest(value, len(fields))
-                break
-            self._left -= 2
-            name = self._key(key, depth)
-            fields[_free(name, fields) if name in fields else name] = self.convert(item, depth)
+        repeated: dict[str, int] = {}
+        try:
+            for key, item in value.items():
+                if self._left <= 0:
+                    fields[_free("<left out>", fields, repeated)] = _rest(value, len(fields))
+                    break
+                self._left -= 2
+                name = self._text(key) if type(key) is str else self._key(key, depth)
+                if name in fields:
+                    name = _free(name, fields, repeated)
+                fields[name] = self._text(item) if type(item) is str else self.convert(item, depth)
+        except BaseException as error:  # noqa: BLE001 - as in _guarded
+            fields[_free("<incomplete>", fields, repeated)] = f"<{_class_name(value)}: {_cause(error)}>"
         return fields
 
     def _key(self, key: Any, depth: int) -> str:
-        if isinstance(key, Enum):
-            key = key.value
         converted = self.convert(key, depth)
         if isinstance(converted, str):
             return converted
         return json.dumps(converted, allow_nan=False)
 
     def _text(self, text: str) -> str:
-        if not text.isascii():
-            text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-        size = len(text) + 2
-        if size > self._left and size > 64:
-            kept = max(0, self._left - 2)
-            text = f"{text[:kept]}<{len(text) - kept} characters left out>"
+        """Text, of which this must be the plain class, cut when there is no room for it."""
+        if len(text) > self._left and len(text) > _MIN_CUT:
+            return self._cut(text)
+        size = _size(text)
+        if size is None:
+            return self._text(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+        if size > self._left and size > _MIN_CUT:
+            return self._cut(text)
         self._left -= size
         return text
 
+    def _cut(self, text: str) -> str:
+        room = max(0, self._left)
+        kept = text[:room].encode("utf-8", "backslashreplace").decode("utf-8")[:room]
+        while (size := _size(kept) or 0) > room + 2:
+            kept = kept[: len(kept) * room // size]
+        self._left -= room
+        return f"{kept}<{max(0, len(text) - len(kept))} characters left out>"
+
     def _integer(self, value: int) -> int | str:
-        if value.bit_length() > _MAX_INT_BITS:
-            digits = int(value.bit_length() * math.log10(2)) + 1
-            return self._text(f"<int of about {digits} digits>")
-        self._left -= 1 + value.bit_length() // 3
+        if value.bit_length() > _SURELY_SHORT_BITS:
+            # Python refuses to write what is longer than its own limit, which can be set lower than ours.
+            limit = min(MAX_INT_DIGITS, sys.get_int_max_str_digits() or MAX_INT_DIGITS)
+            if abs(value) >= 10**limit:
+                digits = int(value.bit_length() * math.log10(2)) + 1
+                return self._text(f"<int of about {digits} digits>")
+        self._left -= len(repr(value))
+        return value
+
+    def _float(self, value: float) -> float | str:
+        if not math.isfinite(value):
+            return self._text("NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity")
+        self._left -= len(repr(value))
         return value
 
     def _bytes(self, view: memoryview) -> str:
@@ -217,29 +281,77 @@ class _Conversion:
         self._left -= len(text) + 2
         return text if len(raw) == view.nbytes else f"{text}<{view.nbytes - len(raw)} bytes left out>"
 
+    def _too_deep(self) -> str:
+        return self._text(f"<more than {MAX_DEPTH} levels>")
+
+
+def _size(text: str) -> int | None:
+    """How many bytes of UTF-8 the text is as JSON; None when it can't be written in UTF-8."""
+    quoted = encode_basestring(text)
+    if quoted.isascii():
+        return len(quoted)
+    try:
+        return len(quoted.encode("utf-8"))
+    except UnicodeEncodeError:
+        return None
+
 
 def _ordered(value: Iterable[Any]) -> Iterable[Any]:
-    if isinstance(value, (set, frozenset)):
-        try:
-            return sorted(cast("set[Any]", value))
-        except TypeError:  # items of different kinds have no order
-            return cast("set[Any]", value)
+    """The items of a set in an order that is the same in every process, where that can be had."""
+    if isinstance(value, (set, frozenset)) and len(cast("set[Any]", value)) <= _MAX_SORTED:
+        items = cast("set[Any]", value)
+        for key in (None, _by_class):
+            try:
+                return sorted(items, key=key)  # pyright: ignore[reportUnknownVariableType]
+            except BaseException as error:  # noqa: BLE001 - items without an order among them, or as in _guarded
+                _let_stop_pass(error)
     return value
 
 
+def _by_class(item: Any) -> tuple[str, Any]:
+    return _class_name(item), item
+
+
 def _rest(value: Any, done: int) -> str:
-    return f"{len(value) - done} more items"
+    counted = isinstance(value, (list, tuple, dict, set, frozenset, deque))
+    return f"{len(cast('list[Any]', value)) - done} more items" if counted else "more items"
 
 
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    """The name, or the first of `name#2`, `name#3` … that is free."""
-    return next(found for n in itertools.count(1) if (found := name if n == 1 else f"{name}#{n}") not in taken)
+def _free(name: str, taken: Mapping[str, Any], repeated: dict[str, int]) -> str:
+    """The name, or the first of `name#2`, `name#3` … that is free; `repeated` keeps how far each name has come."""
+    found = name
+    while found in taken:
+        repeated[name] = repeated.get(name, 1) + 1
+        found = f"{name}#{repeated[name]}"
+    return found
 
 
-def _name_of_float(value: float) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+def _dumped_model(model: Any) -> Any:
+    try:
+        return model.model_dump(warnings=False)
+    except Exception:  # noqa: BLE001 - a serializer of the model's own; the fields are there all the same
+        return vars(model)
 
 
-def _class_name(value: Any) -> str:
-    kind: type[Any] = cast("type[Any]", type(value))
-    return f"{type.__getattribute__(kind, '__module__')}.{type.__getattribute__(kind, '__qualname__')}"
+def _message(error: BaseException) -> Any:
+    try:
+        return str.__str__(str(error))
+    except BaseException as second:  # noqa: BLE001 - as in _guarded
+        return f"<{_cause(second)}>"
+
+
+def _cause(error: BaseException) -> str:
+    """A few words for what was raised, if it may be held up at all."""
+    _let_stop_pass(error)
+    return f"can't be shown, {_class_name(error).removeprefix('builtins.')}"
+
+
+def _let_stop_pass(error: BaseException) -> None:
+    if _class_name(error) == _STOP:
+        raise error
+
+
+def _class_name(value: object) -> str:
+    """Module and name of the value's class, without calling anything of its own."""
+    module, name = _MODULE_OF(type(value)), _NAME_OF(type(value))
+    return f"{module if type(module) is str else '?'}.{name}".encode("utf-8", "backslashreplace").decode("utf-8")

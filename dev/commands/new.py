@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import keyword
 import re
 import sys
@@ -46,8 +47,8 @@ def main(options: argparse.Namespace) -> int:
     name: str = options.name
     if _NAME.fullmatch(name) is None:
         return _refuse(f"{name!r} is no workflow name: lower-case letters, digits and '_', first a letter, at most 63")
-    if keyword.iskeyword(name) or name in sys.stdlib_module_names:
-        return _refuse(f"{name!r} is a word or module of Python's own; choose another name")
+    if keyword.iskeyword(name) or importlib.util.find_spec(name) is not None:
+        return _refuse(f"{name!r} is a word of Python's own, or a module of it or of this project; choose another name")
     workspace = PROJECT / "workspace"
     files = {workspace / f"{name}.py": _WORKFLOW, workspace / "_tests" / f"test_{name}.py": _TEST}
     for path in files:
@@ -57,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.format(name=name), encoding="utf-8")
         print(f"Wrote {_shown(path)}")
-    print(f"Try: python3 -m dev run {name} name=Ada")
+    print(f"Try: python3 -m dev run {name} name=Ada\nand: python3 -m dev test workspace/_tests/test_{name}.py")
     return 0
 
 

@@ -6,17 +6,21 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import socket
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from dev.azurite import HOST, Azurite, AzuriteError, connection_string_at
 from dev.cli import DEFAULT_STORAGE_PORT
-from dev.host.config import HostConfigError
-from dev.host.supervisor import LocalHost
+from dev.host.host_json import HostJsonError
+from dev.host.http_server import PortTakenError
+from dev.host.local_host import HostError, LocalHost
+from dev.host.logs import add_handler
+from dev.host.signals import stop_requested
 from dev.local_settings import LocalSettingsError, local_environment
 from dev.setup import PROJECT
 
@@ -38,57 +42,70 @@ class Storage:
 
 def main(options: argparse.Namespace) -> int:
     """Serves until Ctrl-C or SIGTERM."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s host: %(message)s")
     try:
-        return asyncio.run(_start(options.port, options.storage_port))
-    except (StartError, AzuriteError, HostConfigError, LocalSettingsError) as error:
+        asyncio.run(_start(options.port, options.storage_port))
+    except (StartError, AzuriteError, HostError, HostJsonError, LocalSettingsError, PortTakenError) as error:
         print(error, file=sys.stderr)
         return 1
-
-
-async def _start(port: int, storage_port: int) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    environ = local_environment(os.environ)
-    _check_port(port)
-    storage = await asyncio.to_thread(_storage, environ, storage_port)
-    try:
-        environ["AzureWebJobsStorage"] = storage.connection
-        host = LocalHost(PROJECT, environ)
-        try:
-            await _serve(host, port, stop)
-        finally:
-            await host.stop()
-    finally:
-        if storage.azurite is not None:
-            await asyncio.to_thread(storage.azurite.stop)
     return 0
 
 
-async def _serve(host: LocalHost, port: int, stop: asyncio.Event) -> None:
-    await host.start(port)
-    if host.worker.failure:
-        raise StartError(f"The app can't be loaded: {host.worker.failure.strip().splitlines()[-1]}")
-    if await _is_ready(port, stop):
-        _say_what_to_try(port)
-    await stop.wait()
-    print("\nStopping", flush=True)
+async def _start(port: int, storage_port: int) -> None:
+    with stop_requested() as stop:
+        environ = local_environment(os.environ)
+        _check_port(port)
+        storage = await asyncio.to_thread(_storage, environ, storage_port)
+        try:
+            host = LocalHost(PROJECT, port, {**environ, "AzureWebJobsStorage": storage.connection})
+            add_handler(logging.getLogger("dev.host"), {})
+            try:
+                await _unless(stop, _become_ready(host))
+                await stop.wait()
+                print("\nStopping", flush=True)
+            finally:
+                await host.stop()
+        finally:
+            if storage.azurite is not None:
+                await asyncio.to_thread(storage.azurite.stop)
 
 
-async def _is_ready(port: int, stop: asyncio.Event) -> bool:
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Does the work, or gives it up when the user wants to stop."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        working.result()
+    else:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def _become_ready(host: LocalHost) -> None:
+    await host.start()
+    if host.load_error is not None:
+        raise StartError(f"The app can't be loaded: {host.load_error}")
+    await _wait_until_healthy(host.url)
+    body = '{"workflowName": "hello", "inputData": {"name": "Ada"}}'
+    address = host.url.replace(HOST, "localhost")
+    print(
+        f"\nThe app is at {address} and its workflows are in workspace/. Ctrl-C ends it. Try:\n\n"
+        f"  curl -X POST {address}/api/workflows/execute -H 'Content-Type: application/json' -d '{body}'\n",
+        flush=True,
+    )
+
+
+async def _wait_until_healthy(url: str) -> None:
     reason = "no answer"
     for _ in range(READY_TIMEOUT_SECONDS * 5):
-        if stop.is_set():
-            return False
         try:
-            await asyncio.to_thread(_get, f"http://{HOST}:{port}/api/health")
+            await asyncio.to_thread(_get, f"{url}/api/health")
         except urllib.error.HTTPError as error:
-            reason = error.read().decode("utf-8", "replace")
+            reason = error.read().decode("utf-8", "replace") or str(error)
         except OSError as error:
             reason = str(error)
         else:
-            return True
+            return
         await asyncio.sleep(0.2)
     raise StartError(f"The app did not become healthy within {READY_TIMEOUT_SECONDS} s: {reason}")
 
@@ -98,22 +115,15 @@ def _get(url: str) -> bytes:
         return answer.read()
 
 
-def _say_what_to_try(port: int) -> None:
-    body = '{"workflowName": "hello", "inputData": {"name": "Ada"}}'
-    print(
-        f"\nThe app is at http://localhost:{port} and its workflows are in workspace/. Ctrl-C ends it. Try:\n\n"
-        f"  curl -X POST http://localhost:{port}/api/workflows/execute -d '{body}'\n",
-        flush=True,
-    )
-
-
 def _check_port(port: int) -> None:
+    # The host finds it out too, but only when storage has been started.
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:
-            raise StartError(f"Port {port} is taken; choose another one with --port") from None
+            raise StartError(f"Port {port} is taken: choose another with --port") from None
 
 
 def _storage(environ: dict[str, str], first_port: int) -> Storage:

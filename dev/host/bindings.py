@@ -1,4 +1,4 @@
-"""What a function gets and gives, in the worker: from frame to the SDK's objects and back, by the SDK's own converters."""
+"""What a function gets and gives, in the worker: frames to the SDK's objects and back, by the SDK's own converters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dev.host.functions import HTTP_TRIGGER, QUEUE_TRIGGER
 def decode_trigger(function: LoadedFunction, header: Mapping[str, Any], body: bytes) -> Any:
     """The argument of the trigger: an HttpRequest, a QueueMessage."""
     kind = function.trigger["type"]
-    converter = meta.get_binding_registry().get(kind)
+    converter = _converter(kind)
     if kind == HTTP_TRIGGER:
         return converter.decode(_http_datum(header, body), trigger_metadata=None)
     assert kind == QUEUE_TRIGGER
@@ -38,7 +38,7 @@ def encode_result(function: LoadedFunction, result: Any) -> tuple[dict[str, Any]
     if not function.returns_http or result is None:
         return {"kind": "none"}, b""
     try:
-        datum = meta.get_binding_registry().get("http").encode(result, expected_type=None)
+        datum = _converter("http").encode(result, expected_type=None)
     except NotImplementedError:
         raise TypeError(f"an HTTP function can't return {type(result).__name__}; return an HttpResponse") from None
     if datum.type == "string":
@@ -51,6 +51,10 @@ def encode_result(function: LoadedFunction, result: Any) -> tuple[dict[str, Any]
         "cookies": [_cookie_text(morsel) for cookie in answer["cookies"] or () for morsel in cookie.values()],
     }
     return header, answer["body"].value
+
+
+def _converter(binding: str) -> Any:
+    return meta.get_binding_registry().get(binding)
 
 
 def _cookie_text(morsel: Any) -> str:

@@ -20,6 +20,9 @@ logger = logging.getLogger("dev.host")
 
 # https://learn.microsoft.com/azure/azure-functions/functions-app-settings (FUNCTIONS_REQUEST_BODY_SIZE_LIMIT)
 MAX_BODY_BYTES = 104_857_600
+# Limits of Azure's server: https://learn.microsoft.com/dotnet/api/microsoft.aspnetcore.server.kestrel.core.kestrelserverlimits
+MAX_REQUEST_LINE_BYTES = 8192
+MAX_HEADER_BYTES = 32_768
 
 
 class PortTakenError(Exception):
@@ -52,7 +55,13 @@ class HttpServer:
         self._idle.set()
         self._accepting = True
         # Bodies stay as they were sent; without auto_decompress=False they would be unpacked.
-        server = web.Server(self._handle, access_log=None, auto_decompress=False)
+        server = web.Server(
+            self._handle,
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=MAX_REQUEST_LINE_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+        )
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         self._site: web.TCPSite | None = None
 

@@ -19,7 +19,13 @@ from dev.host.queue_listener import QueueListener
 from dev.host.requests import principal_from
 from dev.host.routing import Router
 from dev.host.wire import HOST
-from dev.host.worker_process import AppLoadError, FunctionFailedError, FunctionTimeoutError, WorkerLostError, WorkerProcess
+from dev.host.worker_process import (
+    AppLoadError,
+    FunctionFailedError,
+    FunctionTimeoutError,
+    WorkerLostError,
+    WorkerProcess,
+)
 
 logger = logging.getLogger("dev.host")
 
@@ -133,7 +139,7 @@ class LocalHost:
                 await self._publish(app, None)
                 for listener in app.listeners.values():
                     listener.start()
-                await worker.ended.wait()
+                await worker.lost.wait()
             finally:
                 await self._publish(None, None)
                 await worker.kill()
@@ -172,10 +178,13 @@ class LocalHost:
             self._changed.notify_all()
 
     async def _wait_for_app(self) -> tuple[WorkerProcess, Router] | None:
-        if self._app is None:
+        if self._app is None or self._app.worker.lost.is_set():
             async with self._changed:
-                await self._changed.wait_for(lambda: self._app is not None or self._load_error is not None)
+                await self._changed.wait_for(self._is_settled)
         return None if self._app is None else (self._app.worker, self._app.router)
+
+    def _is_settled(self) -> bool:
+        return self._load_error is not None or (self._app is not None and not self._app.worker.lost.is_set())
 
     def _status(self) -> dict[str, Any]:
         errors = [self._load_error] if self._load_error else self._errors

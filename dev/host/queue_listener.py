@@ -274,7 +274,9 @@ def _connection_string(function: Function, environ: Mapping[str, str]) -> str:
     # https://learn.microsoft.com/azure/azure-functions/functions-reference#connections
     found = environ.get(name) or environ.get(f"AzureWebJobs{name}")
     if not found:
-        raise FunctionError(f"Function {function.name} does not run: there is no setting {name} with a connection string")
+        raise FunctionError(
+            f"Function {function.name} does not run: there is no setting {name} with a connection string"
+        )
     return found.rstrip(";")
 
 

@@ -14,7 +14,8 @@ from multidict import CIMultiDict
 from dev.host.worker_process import Answer
 
 PRINCIPAL_HEADER = "x-ms-client-principal"
-# What App Service Authentication sets; callers must not be able to: azure/app-service/configure-authentication-user-identities
+# Set by App Service Authentication alone, never by callers:
+# https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
 _IDENTITY_PREFIXES = (PRINCIPAL_HEADER, "x-ms-token-")
 
 # Set by the server for the connection, not by functions.
@@ -32,7 +33,7 @@ def principal_from(claims: str) -> str:
         ValueError: the setting is no JSON object.
     """
     if not isinstance(json.loads(claims), dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is no JSON object")  # noqa: TRY004 - a wrong value, not a wrong call
     return base64.b64encode(claims.encode()).decode()
 
 
@@ -100,7 +101,10 @@ def to_response(answer: Answer) -> web.Response:
 
 
 def _from_text(text: str) -> web.Response:
-    """A returned `str` is read as JSON, and an object with `body` as a whole answer: why functions return HttpResponse."""
+    """A returned `str` is read as JSON, and an object with `body` as a whole answer.
+
+    Hence functions should return HttpResponse: text of a user's could be such an object.
+    """
     try:
         content = json.loads(text)
     except ValueError:

@@ -5,6 +5,7 @@ https://learn.microsoft.com/aspnet/core/fundamentals/routing#route-templates
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -54,7 +55,11 @@ class Template:
         self._pattern = re.compile(_pattern_of(segments), re.IGNORECASE | re.DOTALL)
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The parameters' values when a decoded path (with its first slash) matches, else None; absent ones are left out."""
+        """The values of the parameters that a path has; None when it does not match.
+
+        Args:
+            path: decoded, with its first slash.
+        """
         match = self._pattern.fullmatch(path)
         if match is None:
             return None
@@ -102,10 +107,7 @@ def _parse_segment(text: str) -> Segment:
         inner, literal = part.groups()
         segment.append(_unescape(literal) if inner is None else _parse_parameter(_unescape(inner)))
         position = part.end()
-    if any(
-        isinstance(one, Parameter) and isinstance(two, Parameter)
-        for one, two in zip(segment, segment[1:], strict=False)
-    ):
+    if any(isinstance(one, Parameter) and isinstance(two, Parameter) for one, two in itertools.pairwise(segment)):
         raise ValueError("two parameters need something between them")
     return segment
 

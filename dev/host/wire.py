@@ -1,4 +1,4 @@
-"""The line between the supervisor and its worker: frames of a JSON header and a raw body over one loopback connection."""
+"""The line between supervisor and worker: frames of a JSON header and a raw body over one loopback connection."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ class Connection(asyncio.Protocol):
             self._wanted = _LENGTHS.size
             self._received(header, body)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - named so by asyncio
         self._lost()

@@ -56,12 +56,12 @@ class WorkerProcess:
 
     Attributes:
         functions: name and bindings of each function of the app.
-        ended: set when the child is gone.
+        lost: set as soon as the child can do nothing more: it has ended, or is about to.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, options: HostOptions) -> None:
         self.functions: list[tuple[str, list[Mapping[str, Any]]]] = []
-        self.ended = asyncio.Event()
+        self.lost = asyncio.Event()
         self._process = process
         self._options = options
         self._line: Connection | None = None
@@ -109,7 +109,7 @@ class WorkerProcess:
             FunctionFailedError, FunctionTimeoutError, WorkerLostError: it did not come to its end.
             UnicodeEncodeError: the header has text that is no Unicode.
         """
-        if self._line is None or self.ended.is_set():
+        if self._line is None or self.lost.is_set():
             raise WorkerLostError
         invocation_id = str(uuid.uuid4())
         loop = asyncio.get_running_loop()
@@ -131,6 +131,7 @@ class WorkerProcess:
         await self._reaper
 
     def _kill(self) -> None:
+        self.lost.set()
         with contextlib.suppress(ProcessLookupError):
             if sys.platform == "win32":
                 self._process.kill()
@@ -206,7 +207,6 @@ class WorkerProcess:
         self._kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        self.ended.set()
         if not self._loaded.done():
             self._loaded.set_exception(
                 AppLoadError(f"the worker ended with code {code} while it loaded function_app.py")

@@ -99,7 +99,9 @@ async def _async_figure() -> Figure:
     floor = await _median_us(hop, time.process_time)
     ours = await _median_us(lambda: _call("noop_async"), time.process_time)
     other.call_soon_threadsafe(other.stop)
-    return Figure("no-op async function, execute() (CPU)", ours, floor, "µs", "≤ 60 over a bare hop", ours - floor <= 60)
+    return Figure(
+        "no-op async function, execute() (CPU)", ours, floor, "µs", "≤ 60 over a bare hop", ours - floor <= 60
+    )
 
 
 async def _thread_figure() -> Figure:

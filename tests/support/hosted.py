@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import signal
@@ -46,7 +47,8 @@ class Client:
         **query: Any,
     ) -> Answer:
         """One request; `body` is sent as JSON, `raw` as it is."""
-        data = raw if raw is not None else json.dumps(body).encode() if body is not None else None
+        content = raw if raw is not None else json.dumps(body).encode() if body is not None else None
+        data = io.BytesIO(content) if content is not None else None
         params = {name: str(value) for name, value in query.items()}
         url = f"{self.url}{path}"
         async with self._session.request(method, url, data=data, headers=headers, params=params) as answer:
