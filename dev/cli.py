@@ -21,16 +21,19 @@ _PASSED_ON = {"test": "lint, types, layer rule and tests; ARGS go to pytest", "b
 
 def main(arguments: list[str]) -> int:
     """Runs a command and returns its exit code."""
-    options = _parse(arguments)
-    needs_python = options.command in _NEEDS_PYTHON
-    os.chdir(PROJECT)
     try:
-        set_up(python=needs_python, node=options.command in _NEEDS_NODE)
+        return _run(_parse(arguments), arguments)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _run(options: argparse.Namespace, arguments: list[str]) -> int:
+    needs_python = options.command in _NEEDS_PYTHON
+    os.chdir(PROJECT)
+    set_up(python=needs_python, node=options.command in _NEEDS_NODE)
     if needs_python and not is_inside():
         return _run_inside(arguments)
     return importlib.import_module(f"dev.commands.{options.command}").main(options)

@@ -121,7 +121,7 @@ class LoopPool:
         # A look that comes late itself says that the whole process is busy, against which another loop would not help.
         late = asyncio.get_running_loop().time() - due > LOOK_EVERY_SECONDS / 2
         looks = 1 if late or running is not suspect else looks + 1
-        if looks >= _LOOKS_THAT_CONVINCE and not thread.blocked:
+        if looks >= _LOOKS_THAT_CONVINCE and not (thread.blocked or thread.retired):
             thread.blocked = True
             thread.loop.call_soon_threadsafe(_answered, thread)
             if running is not None:
@@ -129,7 +129,7 @@ class LoopPool:
                 message = f"{running.label} blocks its event loop at {line}"
                 logger.warning("%s; new runs go to another loop", message)
                 running.note(message)
-        if thread.blocked:
+        if thread.blocked or thread.retired:
             self.submit(job)
         else:
             self._look_later(job, thread, running, looks)

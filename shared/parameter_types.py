@@ -12,7 +12,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, NotRequired, Optional, cast
+from typing import Annotated, Any, NamedTuple, NotRequired, Optional, Required, cast
 
 from pydantic import (
     AfterValidator,
@@ -181,10 +181,8 @@ def _supported(annotation: Any) -> Any:
     https://docs.pydantic.dev/latest/errors/usage_errors/#typed-dict-version
     """
     if typing.is_typeddict(annotation):
-        fields: dict[str, Any] = {}
-        for name, hint in typing.get_type_hints(annotation, include_extras=True).items():
-            required = name in annotation.__required_keys__
-            fields[name] = _supported(hint) if required else NotRequired[_supported(hint)]
+        hints = typing.get_type_hints(annotation, include_extras=True)
+        fields = {name: _supported_field(hint, name in annotation.__required_keys__) for name, hint in hints.items()}
         return TypedDict(annotation.__name__, fields)  # type: ignore[misc]
     origin, members = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
@@ -192,6 +190,12 @@ def _supported(annotation: Any) -> Any:
     if origin in (list, dict, tuple, set):
         return cast("Any", origin)[tuple(map(_supported, members))]
     return annotation
+
+
+def _supported_field(hint: Any, required: bool) -> Any:
+    if typing.get_origin(hint) in (Required, NotRequired):
+        required, hint = typing.get_origin(hint) is Required, typing.get_args(hint)[0]
+    return _supported(hint) if required else NotRequired[_supported(hint)]
 
 
 def _refuse_bool(kind: str) -> Callable[[Any], Any]:

@@ -49,6 +49,8 @@ async def run_in_thread(
     Returns:
         What it came to; this function raises nothing of what user code does.
     """
+    if stop is not None and stop.requested:
+        return Outcome(ending="cancelled")
     pool = thread_pool()
     job = ThreadJob(label, call, context, pool)
     future = job.expect(asyncio.get_running_loop())
@@ -70,6 +72,8 @@ async def run_on_loop(
         label, call, context, limit, stop: as in `run_in_thread`.
         note: gets a sentence when the call is found to block its loop.
     """
+    if stop is not None and stop.requested:
+        return Outcome(ending="cancelled")
     pool = loop_pool()
     job = TaskJob(label, call, context, pool, note)
     future = job.expect(asyncio.get_running_loop())

@@ -38,6 +38,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from json.encoder import encode_basestring
 from pathlib import PurePath
 from typing import Any, Literal, cast
@@ -150,13 +151,15 @@ class _Conversion:
             return self._bytes(memoryview(cast("bytes", value)))
         if isinstance(value, Mapping):
             return self._container(value, depth, self._object)
-        if isinstance(value, tuple) and hasattr(cast("type[Any]", type(value)), "_fields"):
-            named = cast("Any", value)
-            fields: dict[Any, Any] = dict(zip(named._fields, named, strict=False))
-            return self._container(fields, depth, self._object, identity=value)
+        if isinstance(value, tuple) and hasattr(cast("Any", value), "_fields"):
+            return self._named_tuple(cast("Any", value), depth)
         if isinstance(value, (AbstractSet, Sequence, ValuesView)):
             return self._container(value, depth, self._array)
         return self._foreign(value, depth)
+
+    def _named_tuple(self, value: Any, depth: int) -> Any:
+        fields = dict(zip(value._fields, value, strict=False))
+        return self._container(fields, depth, self._object, identity=value)
 
     def _foreign(self, value: Any, depth: int) -> Any:
         """Objects of classes that JSON has no word for."""
@@ -170,23 +173,21 @@ class _Conversion:
         if hasattr(kind, "model_fields") and hasattr(kind, "model_dump"):
             return self._within(value, depth, _dumped_model)
         if hasattr(kind, "dtype") and hasattr(kind, "tolist"):
-            return self._within(value, depth, self._unpacked)
+            return self._numpy_like(value, depth)
         return self._text(f"<{_class_name(value)}: {str.__str__(repr(value))[:_MAX_REPR]}>")
 
     def _within(self, value: Any, depth: int, read: Callable[[Any], Any]) -> Any:
         """What stands for `value`, which may lead back to it."""
         return self._container(value, depth, lambda inner, below: self.convert(read(inner), below - 1))
 
-    def _unpacked(self, value: Any) -> Any:
-        """A numpy-like scalar or array as plain values. Of an array that is too large only the first rows, which are
-        more than there is room for.
-        """
+    def _numpy_like(self, value: Any, depth: int) -> Any:
         size = getattr(value, "size", None)
         if type(size) is int and size > self._left and getattr(value, "ndim", 0) == 1:
-            kept = max(0, self._left)
-            return [*value[:kept].tolist(), f"<{size - kept} more items left out>"]
-        plain = value.tolist()
-        return f"<{_class_name(value)}: {str(value)[:_MAX_REPR]}>" if type(plain) is type(value) else plain
+            # Of what can't fit no more is unpacked than there is room for.
+            kept = max(1, self._left)
+            build = partial(self._array, more=size - kept)
+            return self._container(value[:kept].tolist(), depth, build, identity=value)
+        return self._within(value, depth, _unpacked)
 
     def _container(self, value: Any, depth: int, build: Callable[[Any, int], Any], identity: Any = None) -> Any:
         key = id(value if identity is None else identity)
@@ -201,12 +202,13 @@ class _Conversion:
         finally:
             self._inside.discard(key)
 
-    def _array(self, value: Iterable[Any], depth: int) -> list[Any]:
+    def _array(self, value: Iterable[Any], depth: int, more: int = 0) -> list[Any]:
+        """The items of `value`, which is all there is but for `more` others."""
         items: list[Any] = []
         try:
             for item in _ordered(value):
                 if self._left <= 0:
-                    items.append(f"<{_rest(value, len(items))} left out>")
+                    items.append(f"<{_rest(value, len(items) - more)} left out>")
                     break
                 self._left -= 1
                 items.append(self._text(item) if type(item) is str else self.convert(item, depth))
@@ -225,7 +227,9 @@ class _Conversion:
                 self._left -= 2
                 name = self._text(key) if type(key) is str else self._key(key, depth)
                 if name in fields:
-                    name = _free(name, fields, repeated)
+                    longer = _free(name, fields, repeated)
+                    self._left -= len(longer) - len(name)
+                    name = longer
                 fields[name] = self._text(item) if type(item) is str else self.convert(item, depth)
         except BaseException as error:  # noqa: BLE001 - as in _guarded
             fields[_free("<incomplete>", fields, repeated)] = f"<{_class_name(value)}: {_cause(error)}>"
@@ -330,7 +334,14 @@ def _dumped_model(model: Any) -> Any:
     try:
         return model.model_dump(warnings=False)
     except Exception:  # noqa: BLE001 - a serializer of the model's own; the fields are there all the same
-        return vars(model)
+        return dict(cast("dict[str, Any]", vars(model)))
+
+
+def _unpacked(value: Any) -> Any:
+    plain = value.tolist()
+    if type(plain) is type(value):  # a number that Python has no class for
+        return f"<{_class_name(value)}: {str(value)[:_MAX_REPR]}>"
+    return plain
 
 
 def _message(error: BaseException) -> Any:

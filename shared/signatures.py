@@ -8,6 +8,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Union, cast, get_args, get_origin
 
 from shared.errors import DefinitionError
@@ -68,11 +69,15 @@ def read_signature(function: Callable[..., Any]) -> FunctionSignature:
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The resolved annotations; those that can't be resolved (yet) are left out."""
     target = inspect.unwrap(function)
-    try:
-        return typing.get_type_hints(target, include_extras=True)
-    except Exception:  # noqa: BLE001 - evaluating an annotation runs the author's expression, which may raise anything
-        raw = cast("dict[str, Any]", getattr(target, "__annotations__", {}))
-        return {name: hint for name, hint in raw.items() if not isinstance(hint, str)}
+    found: dict[str, Any] = {}
+    # One by one, so that one that can't be resolved does not take the others down.
+    for name, hint in cast("dict[str, Any]", getattr(target, "__annotations__", {})).items():
+        holder = types.SimpleNamespace(__annotations__={name: hint})
+        try:
+            found |= typing.get_type_hints(holder, getattr(target, "__globals__", {}), include_extras=True)
+        except Exception:  # noqa: BLE001, S112 - evaluating it runs the author's expression, which may raise anything
+            continue
+    return found
 
 
 def _is_context(parameter: inspect.Parameter, hints: dict[str, Any]) -> bool:
@@ -92,13 +97,20 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> WorkflowParameter:
         name=parameter.name,
         type=_type_name(annotation),
         required=not has_default,
-        default_value=to_json(parameter.default) if has_default else None,
+        default_value=_shown_default(parameter.default) if has_default else None,
         annotation=hint,
         from_signature=True,
         nullable=nullable,
         has_default=has_default,
         default_from_signature=has_default,
     )
+
+
+def _shown_default(default: Any) -> Any:
+    """The default as JSON; None for an object that JSON has no word for."""
+    shown = to_json(default)
+    is_marker = isinstance(shown, str) and shown.startswith("<") and not isinstance(default, (str, Enum))
+    return None if is_marker else shown
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
@@ -114,7 +126,7 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
 
 
 def _type_name(annotation: Any) -> str:
-    if annotation in _SCALARS:
+    if isinstance(annotation, type) and annotation in _SCALARS:
         return _SCALARS[annotation]
     origin = get_origin(annotation) or annotation
     if origin is typing.Annotated:

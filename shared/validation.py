@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, cast
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from shared.errors import FieldError, InvalidInputError
@@ -32,8 +32,9 @@ class ParameterValidator:
     """
 
     def __init__(self, parameters: Sequence[WorkflowParameter], accepts_extra: bool) -> None:
+        self._names = frozenset(parameter.name for parameter in parameters)
         self._nullable = frozenset(parameter.name for parameter in parameters if parameter.nullable)
-        self._known = frozenset(parameter.name for parameter in parameters)
+        self._accepts_extra = accepts_extra
         self._defaults: dict[str, Any] = {}
         self._mutable_defaults: dict[str, Any] = {}
         fields: dict[str, Any] = {}
@@ -46,7 +47,6 @@ class ParameterValidator:
                 self._keep_default(parameter.name, None)
             fields[parameter.name] = kind if parameter.required and not own_default else NotRequired[kind]
         model: Any = TypedDict("Parameters", fields)  # type: ignore[misc]
-        model.__pydantic_config__ = ConfigDict(extra="allow" if accepts_extra else "forbid")
         self._validate = TypeAdapter(model).validator.validate_python
 
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,15 +57,24 @@ class ParameterValidator:
         Raises:
             InvalidInputError: names every parameter that is wrong, missing or unknown.
         """
-        given = {name: value for name, value in values.items() if value is not None or self._keeps_none(name)}
+        given = {
+            name: value
+            for name, value in values.items()
+            if name in self._names and (value is not None or name in self._nullable)
+        }
+        extra = {name: value for name, value in values.items() if name not in self._names}
+        problems = [] if self._accepts_extra else [_unknown(name) for name in extra]
         try:
             valid = cast("dict[str, Any]", self._validate(given))
         except ValidationError as error:
-            raise _refusal(error) from None
+            raise _refusal(_field_errors(error) + problems) from None
         except (Exception, SystemExit) as error:
             # A validator of the author's own, in a class that the signature names.
-            problem = FieldError(loc=[], type="validator_failed", msg=f"A validator raised {type(error).__name__}")
-            raise InvalidInputError("The parameters can't be validated", [problem]) from error
+            failed = FieldError(loc=[], type="validator_failed", msg=f"A validator raised {type(error).__name__}")
+            raise _refusal([failed, *problems]) from error
+        if problems:
+            raise _refusal(problems)
+        valid.update(extra)
         for name, default in self._defaults.items():
             if name not in valid:
                 valid[name] = default
@@ -73,10 +82,6 @@ class ParameterValidator:
             if name not in valid:
                 valid[name] = copy.deepcopy(default)
         return valid
-
-    def _keeps_none(self, name: str) -> bool:
-        """Whether a None is more than nothing: it is a value, or the name itself is wrong."""
-        return name in self._nullable or name not in self._known
 
     def _keep_default(self, name: str, default: Any) -> None:
         kept = self._defaults if isinstance(default, _IMMUTABLE) else self._mutable_defaults
@@ -98,23 +103,29 @@ def _as_argument(kind: Any, default: Any) -> Any:
         return default
 
 
-def _refusal(error: ValidationError) -> InvalidInputError:
+def _refusal(errors: list[FieldError]) -> InvalidInputError:
+    if len(errors) > _MAX_ERRORS:
+        more = FieldError(loc=[], type="too_many_errors", msg=f"{len(errors) - _MAX_ERRORS} more are not shown")
+        errors = [*errors[:_MAX_ERRORS], more]
+    names = ", ".join(dict.fromkeys(str(error["loc"][0]) for error in errors if error["loc"]))
+    return InvalidInputError(f"The parameters are not valid: {names}" if names else errors[0]["msg"], errors)
+
+
+def _field_errors(error: ValidationError) -> list[FieldError]:
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    errors = [_field_error(list(part["loc"]), part["type"], part["msg"]) for part in found[:_MAX_ERRORS]]
-    if len(found) > _MAX_ERRORS:
-        more = len(found) - _MAX_ERRORS
-        errors.append(FieldError(loc=[], type="too_many_errors", msg=f"{more} more errors are not shown"))
-    names = ", ".join(dict.fromkeys(str(part["loc"][0]) for part in errors if part["loc"]))
-    return InvalidInputError(f"The parameters are not valid: {names}", errors)
+    return [_field_error(list(part["loc"]), part["type"], part["msg"]) for part in found]
 
 
 def _field_error(loc: list[str | int], kind: str, message: str) -> FieldError:
     named = [_shortened(part, _MAX_NAME) if isinstance(part, str) else part for part in loc]
     if kind == "missing" and len(loc) == 1:
         message = f"{named[0]} is required"
-    elif kind == "extra_forbidden" and len(loc) == 1:
-        kind, message = "unknown_parameter", f"There is no parameter {named[0]!r}"
     return FieldError(loc=named, type=kind, msg=_shortened(message, _MAX_MESSAGE))
+
+
+def _unknown(name: str) -> FieldError:
+    shown = _shortened(name, _MAX_NAME)
+    return FieldError(loc=[shown], type="unknown_parameter", msg=f"There is no parameter {shown!r}")
 
 
 def _shortened(text: str, longest: int) -> str:

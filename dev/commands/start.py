@@ -134,7 +134,8 @@ def _storage(environ: dict[str, str], first_port: int) -> Storage:
     if _azurite_answers(first_port):
         # Another start of this project: two instances on one storage. Whoever started Azurite stops it.
         return Storage(connection)
-    azurite = Azurite(PROJECT / ".azurite", first_port)
+    # A folder for each: two Azurites on one would spoil its data.
+    azurite = Azurite(PROJECT / ".azurite" / str(first_port), first_port)
     azurite.start()
     return Storage(connection, azurite)
 

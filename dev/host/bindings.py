@@ -33,9 +33,9 @@ def encode_result(function: LoadedFunction, result: Any) -> tuple[dict[str, Any]
     """What the function returned, as header and body of a frame.
 
     Raises:
-        TypeError: it can't be an answer.
+        TypeError: it can't be an answer; None can't, either, where an HTTP function has an output.
     """
-    if not function.returns_http or result is None:
+    if not function.returns_http:
         return {"kind": "none"}, b""
     try:
         datum = _converter("http").encode(result, expected_type=None)

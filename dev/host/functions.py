@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ class Function:
         return self.trigger["type"]
 
 
-def describe(name: str, bindings: list[Mapping[str, Any]]) -> Function:
+def describe(name: str, bindings: Sequence[Mapping[str, Any]]) -> Function:
     """A function from its bindings.
 
     Raises:

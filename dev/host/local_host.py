@@ -53,7 +53,7 @@ class _App:
 
 
 class LocalHost:
-    """Serves one function app on 127.0.0.1.
+    """Serves one function app on 127.0.0.1. To be made where an event loop runs.
 
     Args:
         app_dir: folder with function_app.py and host.json.
@@ -62,12 +62,14 @@ class LocalHost:
 
     Raises:
         HostJsonError: host.json can't be used.
-        HostError: a setting of the host itself can't be.
+        HostError: there is no function_app.py, or a setting of the host itself can't be used.
     """
 
     def __init__(self, app_dir: Path, port: int, environ: Mapping[str, str]) -> None:
         self._app_dir = app_dir.resolve()
         self._port = port
+        if not (self._app_dir / "function_app.py").is_file():
+            raise HostError(f"There is no function_app.py in {self._app_dir}")
         self._environ = {
             "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
             **environ,
@@ -169,7 +171,7 @@ class LocalHost:
         self._errors += router.errors
         for error in self._errors:
             logger.error("%s", error)
-        logger.info("%d functions loaded", len(functions))
+        logger.info("%d of %d functions loaded", len(worker.functions) - len(self._errors), len(worker.functions))
         return _App(worker, router, listeners, {function.name: function for function in functions})
 
     async def _publish(self, app: _App | None, load_error: str | None) -> None:

@@ -13,6 +13,7 @@ import binascii
 import contextlib
 import logging
 import random
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -216,11 +217,22 @@ class QueueListener:
                 message.id,
             )
             return False
+        begin = time.perf_counter()
         try:
             await self._call(self._function, {"metadata": _metadata(message)}, body)
+            succeeded = True
         except (FunctionFailedError, FunctionTimeoutError):
-            return False
-        return True
+            succeeded = False
+        logger.info(
+            "Queue %s, message %s, try %s → %s: %s in %.1f ms",
+            self._queue.queue_name,
+            message.id,
+            message.dequeue_count,
+            self._function.name,
+            "done" if succeeded else "failed",
+            (time.perf_counter() - begin) * 1000,
+        )
+        return succeeded
 
     async def _keep_invisible(self, message: QueueMessage, done: asyncio.Event) -> None:
         while True:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -83,15 +83,27 @@ async def test_an_app_that_can_not_be_imported_answers_503_and_the_log_says_why(
             assert (await answer.json())["state"] == "Error"
 
 
+async def refused_start(app_dir: Path, port: str = "0", **settings: str) -> str:
+    """What the host says when it refuses to start."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "dev.host", "--app", str(app_dir), "--port", port),
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    assert (process.returncode, output) == (1, b"")
+    return errors.decode()
+
+
 async def test_a_taken_port_is_one_clear_line(sample: SampleMaker) -> None:
     async with sample("broken") as running:
         port = running.url.rpartition(":")[2]
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "dev.host", "--app", str(APPS / "broken"), "--port", port],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"Port {port} is taken: choose another with --port\n"
+        assert await refused_start(APPS / "broken", port) == f"Port {port} is taken: choose another with --port\n"
+
+
+async def test_a_folder_that_is_no_app_and_a_wrong_identity_are_one_clear_line(tmp_path: Path) -> None:
+    assert await refused_start(tmp_path) == f"There is no function_app.py in {tmp_path}\n"
+    said = await refused_start(APPS / "http", LOCAL_HOST_PRINCIPAL="[]")
+    assert said == "LOCAL_HOST_PRINCIPAL must be a JSON object of claims: it is no JSON object\n"

@@ -7,7 +7,7 @@ import base64
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +16,9 @@ import pytest_asyncio
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient
 
+from dev.host.functions import Function
+from dev.host.host_json import QueueOptions
+from dev.host.queue_listener import QueueListener
 from tests.e2e.local_host.conftest import Sample, SampleMaker
 from tests.support.accounts import StorageAccount
 
@@ -133,6 +136,32 @@ async def test_a_message_whose_worker_was_killed_stays_invisible(work: Work) -> 
     await work.send("next")
     assert [call["body"] for call in await work.calls(1)] == ["next"]
     assert await work.queue.peek_messages() == []
+
+
+async def test_a_message_stays_invisible_for_as_long_as_its_function_runs(storage_account: StorageAccount) -> None:
+    calls: list[str] = []
+    longer_than_invisible = 2.5
+
+    async def call(function: Function, header: Mapping[str, Any], body: bytes) -> None:
+        calls.append(body.decode())
+        await asyncio.sleep(longer_than_invisible)
+
+    environ = {"AzureWebJobsStorage": storage_account.connection_string}
+    function = Function("work", {"type": "queueTrigger", "queueName": QUEUE, "connection": "AzureWebJobsStorage"})
+    async with QueueClient.from_connection_string(storage_account.connection_string, QUEUE) as queue:
+        await queue.create_queue()
+        await queue.send_message("long")
+        options = QueueOptions(max_polling_interval=0.1, base64=False)
+        listener = QueueListener(function, options, environ, call, invisible_seconds=1)
+        listener.start()
+
+        async def is_empty() -> bool:
+            return await count(queue) == 0
+
+        await until(is_empty)
+        await listener.stop_polling()
+        await listener.close()
+    assert calls == ["long"]
 
 
 async def test_a_function_can_be_run_by_hand(work: Work) -> None:

@@ -218,6 +218,32 @@ async def test_secrets_are_resolved_on_the_loop_that_serves(run_function: Execut
     assert (missing.error_type, missing.error_message) == ("ConfigurationError", "no secret named 'api' is configured")
 
 
+async def test_a_failure_that_can_not_even_be_described_is_a_result(run_function: Execute):
+    class EvilError(Exception):
+        @property
+        def __cause__(self) -> Any:  # type: ignore[override]
+            raise ZeroDivisionError("no cause for you")
+
+    def fails() -> None:
+        raise EvilError
+
+    result = await run_function(fails)
+    assert (result.status, result.error_type, result.error_message) == (
+        "Failed",
+        "ZeroDivisionError",
+        "no cause for you",
+    )
+
+
+async def test_whoever_watches_a_run_gets_its_context_before_it_begins(run_function: Execute):
+    seen: list[ExecutionContext] = []
+
+    def work(context: ExecutionContext) -> bool:
+        return seen == [context]
+
+    assert (await run_function(work, on_context=seen.append)).result is True
+
+
 async def test_one_run_does_not_see_the_logs_of_another(run_function: Execute):
     started = threading.Barrier(2)
 

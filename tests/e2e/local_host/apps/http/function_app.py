@@ -77,6 +77,12 @@ async def answers(req: func.HttpRequest):
             return func.HttpResponse(b"\x00\xff", status_code=418, mimetype="application/octet-stream")
 
 
+@app.function_name("without_output")
+@app.generic_trigger(arg_name="req", type="httpTrigger", route="silent", authLevel="anonymous")
+async def without_output(req: func.HttpRequest) -> None:
+    return None
+
+
 @app.route(route="hold")
 def hold(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("released" if released.wait(10) else "not released")

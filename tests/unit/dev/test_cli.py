@@ -1,0 +1,147 @@
+"""`python3 -m dev`: its commands, and its one clear line for what can't be."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dev import local_settings
+from dev.cli import main
+from dev.commands import new
+from dev.local_settings import LocalSettingsError, local_environment
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def dev(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    # Without a PATH there is no Node.js.
+    return subprocess.run(
+        [sys.executable, "-m", "dev", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "AzureWebJobsStorage": "", **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_an_old_python_is_told_so_in_syntax_that_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in ("__init__.py", "__main__.py"):
+        ast.parse((ROOT / "dev" / file).read_text(encoding="utf-8"), feature_version=(3, 8))
+    monkeypatch.setattr(sys, "version_info", (3, 8, 18, "final", 0))
+    with pytest.raises(SystemExit, match=r"^Python 3\.11 or newer is needed; this is 3\.8$"):
+        runpy.run_module("dev", run_name="__main__")
+
+
+def test_a_command_that_does_not_exist_shows_those_that_do(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["sart"])
+    assert "start" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "x", "-1"])
+def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["start", f"--port={port}"])
+    assert "is no port (1 to 65535)" in capsys.readouterr().err
+
+
+def test_start_says_that_node_is_missing() -> None:
+    done = dev("start", PATH="")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Node.js was not found: install Node.js 20 or later")
+    assert done.stderr.count("\n") == 1
+
+
+def test_start_says_that_the_port_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = dev("start", "--port", str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Port {port} is taken: choose another with --port\n"
+
+
+def test_run_prints_the_result_and_needs_no_node() -> None:
+    done = dev("run", "hello", "name=Ada", "language=fr", PATH="")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"greeting": "Bonjour, Ada!"})
+    assert "Greeting somebody" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["hello"], "name"),
+        (["hello", "name=Ada", "language=xx"], "language"),
+        (["hello", "Ada"], "'Ada' is no parameter: write key=value"),
+        (["no_such_workflow"], "no_such_workflow"),
+    ],
+)
+def test_run_says_what_is_wrong_and_fails(arguments: list[str], said: str) -> None:
+    done = dev("run", *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(new, "PROJECT", tmp_path)
+    return tmp_path / "workspace"
+
+
+def make(name: str) -> int:
+    return new.main(argparse.Namespace(name=name))
+
+
+def test_new_writes_a_workflow_and_a_test_that_passes(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert make("invoice") == 0
+    assert "python3 -m dev run invoice name=Ada" in capsys.readouterr().out
+    test = workspace / "_tests" / "test_invoice.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), str(test)]
+    done = subprocess.run([*command, "-o", f"pythonpath={ROOT} {workspace}"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    for command in (["check"], ["format", "--check"]):
+        subprocess.run([sys.executable, "-m", "ruff", *command, "-q", str(workspace)], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("name", ["Invoice", "1st", "a-b", "", "a" * 64, "../x", "class", "json", "shared"])
+def test_new_refuses_a_name_that_can_not_be(workspace: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert make(name) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not workspace.exists()
+
+
+@pytest.mark.parametrize("there", ["invoice.py", "_tests/test_invoice.py"])
+def test_new_overwrites_nothing(workspace: Path, there: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = workspace / there
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    assert make("invoice") == 1
+    assert capsys.readouterr().err == f"workspace/{there} is there already; nothing was written\n"
+    assert path.read_text() == "mine"
+    assert len([file for file in workspace.rglob("*") if file.is_file()]) == 1
+
+
+def test_local_settings_are_made_from_the_example_and_the_environment_wins(tmp_path: Path) -> None:
+    path = tmp_path / "local.settings.json"
+    environ = local_environment({"AUTH_MODE": "platform"}, path)
+    assert path.read_text() == local_settings.EXAMPLE.read_text()
+    assert (environ["AUTH_MODE"], environ["WORKSPACE_RELOAD"]) == ("platform", "true")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"Values": []}'])
+def test_local_settings_that_can_not_be_read_are_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "local.settings.json"
+    path.write_text(text)
+    with pytest.raises(LocalSettingsError, match=r"^local\.settings\.json "):
+        local_environment({}, path)
