@@ -184,22 +184,25 @@ class TaskJob(Job):
         thread.loop.call_soon_threadsafe(self._begin, thread)
 
     def _begin(self, thread: LoopThread) -> None:
+        if not self.taken:
+            # Each loop enters a copy: a context can be entered only once at a time.
+            thread.loop.create_task(self._run(thread), context=self.context.copy())
+
+    async def _run(self, thread: LoopThread) -> None:
+        # Not before its first step has a job begun: tasks that were made in the same turn wait for each other.
         if not self.claim():
             return
-        self.taken = True
-        self.begin()
+        self.task = asyncio.current_task()
         self.thread = thread
         thread.jobs.add(self)
-        self.task = thread.loop.create_task(self._run(), context=self.context)
-
-    async def _run(self) -> None:
+        self.begin()
+        self.taken = True
         try:
             outcome = Outcome(value=await self.call())
         except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
             outcome = Outcome(error=error, ending="raised")
-        assert self.thread is not None
         self._pool.ended(self)
-        self.thread.finish(self)
+        thread.finish(self)
         self.deliver(outcome)
 
     def stop(self) -> None:

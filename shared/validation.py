@@ -99,7 +99,7 @@ def _as_argument(kind: Any, default: Any) -> Any:
     """
     try:
         return TypeAdapter(kind).validate_python(default)
-    except ValidationError:
+    except Exception:  # noqa: BLE001 - a validator of the author's own may raise anything
         return default
 
 

@@ -141,7 +141,7 @@ async def test_nobody_is_unauthorized_and_a_user_may_not_run_workflows(app: Clie
 
 
 @pytest.mark.parametrize(
-    "header", ["{}", "no json", '{"user_id": ""}', '{"user_id": "x", "roles": 5}', '{"a": ' * 9000]
+    "header", ["{}", "no json", '{"user_id": ""}', '{"user_id": "x", "roles": 5}', '{"a": ' * 5000]
 )
 async def test_an_identity_that_can_not_be_read_is_a_bad_request(app: Client, header: str):
     answer = await app.get("/workflows", headers={"X-Dev-Principal": header})
