@@ -53,6 +53,7 @@ def function_with(annotation: Any) -> Callable[..., Any]:
         (int | str | None, "json", True),
         (Annotated[int, {"un": "hashable"}], "int", False),
         (Annotated[int | None, "note"], "int", True),
+        (Annotated[int, "note"] | None, "int", True),
         (Literal["a", "b"], "string", False),
         (Literal["a", 1], "json", False),
         ("str", "string", False),

@@ -88,6 +88,7 @@ LONGEST_EMAIL = "a" * 60 + "@" + ".".join(["b" * 63] * 2 + ["c" * 63, "d"])
         ("json", '{"a": [1]}', {"a": [1]}),
         ("json", " [1]", [1]),
         ("json", "5", 5),
+        ("json", "[1.5]", [1.5]),
         ("json", "null", None),
         ("json", '"text"', "text"),
         ("json", "plain text", "plain text"),
@@ -303,6 +304,7 @@ def test_a_default_that_can_change_is_new_in_each_call():
     first["p"]["items"].append(2)
     first["q"].append(3)
     assert validator.validate({}) == {"p": {"items": [1]}, "q": []}
+    assert validator.validate({"q": "a"}) == {"p": {"items": [1]}, "q": ["a"]}
     assert default == {"items": [1]}
 
 
