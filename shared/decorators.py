@@ -123,6 +123,9 @@ def settle_parameters(metadata: FunctionMetadata) -> None:
     definition.settle()
     if not definition.declared:
         return
+    for parameter in definition.declared:
+        # Once more: only now is the annotation known that the default has to fit.
+        check_parameter(parameter)
     signature = read_signature(metadata.function)
     declared = {parameter.name for parameter in definition.declared}
     for name in sorted(declared):
@@ -261,7 +264,7 @@ def param(
         name: the name in the function's signature.
         type: one of `VALID_PARAM_TYPES`.
         label: what a form shows; left out, the name.
-        required: whether a call without it is refused, unless there is a default.
+        required: whether a call without it is refused, unless there is a default_value.
         validation: rules: min, max, min_length, max_length, pattern, enum.
         data_provider: name of the data provider that fills the field's options.
         default_value: stands in for a missing value; left out, the signature's own default.

@@ -18,6 +18,10 @@ class FieldError(TypedDict):
     msg: str
 
 
+class ExecutionStopped(BaseException):
+    """Raised inside user code to make it stop. No `Exception`, so that a careless `except Exception` lets it pass."""
+
+
 class UserError(Exception):
     """Raised by a workflow to tell its caller something: the message is shown to the caller as it is."""
 

@@ -19,14 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from shared.errors import ExecutionStopped
+
 Ending = Literal["returned", "raised", "timeout", "cancelled"]
 StopReason = Literal["timeout", "cancelled"]
 
 _APP_FILES = str(Path(__file__).resolve().parent)
-
-
-class ExecutionStopped(BaseException):
-    """Raised inside user code to make it stop. No `Exception`, so that a careless `except Exception` lets it pass."""
 
 
 @dataclass(slots=True)

@@ -32,7 +32,9 @@ def plan_of(metadata: FunctionMetadata) -> CallPlan:
         return known[2]
     signature = read_signature(metadata.function)
     plan = CallPlan(
-        validator=build_validator(metadata.parameters or signature.parameters, signature.accepts_extra),
+        validator=build_validator(
+            metadata.parameters or signature.parameters, signature.accepts_extra, signature.context_name
+        ),
         takes_context=signature.takes_context,
         is_async=inspect.iscoroutinefunction(metadata.function),
     )

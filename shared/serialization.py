@@ -44,6 +44,8 @@ from pathlib import PurePath
 from typing import Any, Literal, cast
 from uuid import UUID
 
+from shared.errors import ExecutionStopped
+
 MAX_VALUE_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 200
 MAX_INT_DIGITS = 4300
@@ -56,7 +58,6 @@ _MIN_CUT = 64
 _SURELY_SHORT_BITS = 2100
 # The exception that ends a run; a serializer that swallowed it would keep the run from ending. Its class stands above
 # this module, so it is known by name.
-_STOP = "shared.jobs.ExecutionStopped"
 # As `type` itself has them: a metaclass can say something else.
 _MODULE_OF: Callable[[type], Any] = type.__dict__["__module__"].__get__
 _NAME_OF: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
@@ -358,7 +359,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _let_stop_pass(error: BaseException) -> None:
-    if _class_name(error) == _STOP:
+    if isinstance(error, ExecutionStopped):
         raise error
 
 

@@ -28,12 +28,17 @@ class FunctionSignature:
     Attributes:
         parameters: all but the context, in their order.
         accepts_extra: whether there is a `**kwargs`.
-        takes_context: whether the first parameter is the context.
+        context_name: the name of the first parameter, if that is the context.
     """
 
     parameters: list[WorkflowParameter]
     accepts_extra: bool
-    takes_context: bool
+    context_name: str | None
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether the first parameter is the context."""
+        return self.context_name is not None
 
     def find(self, name: str) -> WorkflowParameter | None:
         """The parameter of this name, or None."""
@@ -49,12 +54,12 @@ def read_signature(function: Callable[..., Any]) -> FunctionSignature:
     try:
         found = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # a builtin that does not tell
-        return FunctionSignature([], accepts_extra=True, takes_context=False)
+        return FunctionSignature([], accepts_extra=True, context_name=None)
     hints = _hints(function)
-    takes_context = bool(found) and _is_context(found[0], hints)
+    context_name = found[0].name if found and _is_context(found[0], hints) else None
     parameters: list[WorkflowParameter] = []
     accepts_extra = False
-    for parameter in found[1:] if takes_context else found:
+    for parameter in found[1:] if context_name else found:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             accepts_extra = True
         elif parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
@@ -63,7 +68,7 @@ def read_signature(function: Callable[..., Any]) -> FunctionSignature:
             )
         else:
             parameters.append(_parameter(parameter, hints.get(parameter.name)))
-    return FunctionSignature(parameters, accepts_extra, takes_context)
+    return FunctionSignature(parameters, accepts_extra, context_name)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

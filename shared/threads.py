@@ -11,7 +11,8 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from shared.jobs import ExecutionStopped, Job, Outcome, line_of_task, line_of_thread, raise_in_thread
+from shared.errors import ExecutionStopped
+from shared.jobs import Job, Outcome, line_of_task, line_of_thread, raise_in_thread
 
 
 class ThreadPool:

@@ -29,12 +29,16 @@ class ParameterValidator:
     Args:
         parameters: as declared, or as the signature has them.
         accepts_extra: whether others are passed on as they are; else they are errors.
+        reserved: a name that is an error all the same: that of the context.
     """
 
-    def __init__(self, parameters: Sequence[WorkflowParameter], accepts_extra: bool) -> None:
+    def __init__(
+        self, parameters: Sequence[WorkflowParameter], accepts_extra: bool, reserved: str | None = None
+    ) -> None:
         self._names = frozenset(parameter.name for parameter in parameters)
         self._nullable = frozenset(parameter.name for parameter in parameters if parameter.nullable)
         self._accepts_extra = accepts_extra
+        self._reserved = reserved
         self._defaults: dict[str, Any] = {}
         self._mutable_defaults: dict[str, Any] = {}
         fields: dict[str, Any] = {}
@@ -63,7 +67,7 @@ class ParameterValidator:
             if name in self._names and (value is not None or name in self._nullable)
         }
         extra = {name: value for name, value in values.items() if name not in self._names}
-        problems = [] if self._accepts_extra else [_unknown(name) for name in extra]
+        problems = [_unknown(name) for name in extra if not self._accepts_extra or name == self._reserved]
         try:
             valid = cast("dict[str, Any]", self._validate(given))
         except ValidationError as error:
@@ -88,9 +92,11 @@ class ParameterValidator:
         kept[name] = default
 
 
-def build_validator(parameters: Sequence[WorkflowParameter], accepts_extra: bool) -> ParameterValidator:
+def build_validator(
+    parameters: Sequence[WorkflowParameter], accepts_extra: bool, reserved: str | None = None
+) -> ParameterValidator:
     """The validator of a function's parameters; costs milliseconds, so it is made once per function."""
-    return ParameterValidator(parameters, accepts_extra)
+    return ParameterValidator(parameters, accepts_extra, reserved)
 
 
 def _as_argument(kind: Any, default: Any) -> Any:

@@ -280,6 +280,15 @@ def test_a_needed_parameter_without_declaration_is_found_when_the_file_is_loaded
         settle_parameters(found("lacking"))
 
 
+def test_a_default_that_does_not_fit_the_annotation_is_found_when_the_file_is_loaded():
+    @workflow(name="misfit")
+    @param("numbers", type="list", default_value=["x"])
+    def misfit(numbers: list[int]) -> None: ...
+
+    with pytest.raises(DefinitionError, match=r"numbers: .*default"):
+        settle_parameters(found("misfit"))
+
+
 class Later:
     """Stands for a class that a file defines after the functions that name it."""
 

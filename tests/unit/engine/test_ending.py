@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import sys
 import threading
@@ -368,10 +369,8 @@ async def test_a_loop_that_is_blocked_for_good_is_replaced(
 
     async def blocks_for_good() -> None:
         while not release.is_set():
-            try:
+            with contextlib.suppress(BaseException):
                 time.sleep(0.01)
-            except BaseException:
-                pass
 
     before = pool_figures()["abandoned"]
     result = await run_function(blocks_for_good, timeout=SHORT)

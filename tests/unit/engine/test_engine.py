@@ -145,6 +145,14 @@ async def test_an_endpoint_response_is_the_answer_and_its_body_and_code_are_the_
     assert result.result == {"statusCode": 418, "body": {"ok": "1"}}
 
 
+async def test_an_input_named_like_the_context_is_an_unknown_parameter(run_function: Execute):
+    def takes_anything(ctx: ExecutionContext, **rest: Any) -> Any:
+        return rest
+
+    assert (await run_function(takes_anything, other=1)).result == {"other": 1}
+    assert (await run_function(takes_anything, ctx=1)).error_type == "ValidationError"
+
+
 async def test_invalid_parameters_come_back_as_failed_with_each_of_them_named(run_function: Execute):
     called: list[int] = []
 

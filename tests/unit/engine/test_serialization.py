@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, RootModel, model_serializer
 
-from shared.jobs import ExecutionStopped
+from shared.errors import ExecutionStopped
 from shared.serialization import MAX_DEPTH, dumps, result_type, to_json
 
 
