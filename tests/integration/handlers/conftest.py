@@ -26,7 +26,7 @@ import asyncio
 import threading
 
 from shared.context import ExecutionContext
-from shared.decorators import data_provider, workflow
+from shared.decorators import data_provider, param, workflow
 from shared.errors import UserError
 
 
@@ -62,6 +62,35 @@ async def slow():
 @data_provider(name="options")
 def options():
     return ["a"]
+
+
+def typed(function):
+    """Declares a parameter of every type and rule."""
+    for decorate in (
+        param("needed", type="string", required=True),
+        param("text", type="string", validation={"min_length": 2, "max_length": 4, "pattern": "^[a-z]+$"}),
+        param("number", type="int", validation={"min": 1, "max": 9}),
+        param("ratio", type="float", validation={"max": 1}),
+        param("flag", type="bool"),
+        param("data", type="json"),
+        param("items", type="list", validation={"max_length": 2}),
+        param("mail", type="email"),
+        param("choice", type="string", validation={"enum": ["first", "second"]}),
+    ):
+        decorate(function)
+    return function
+
+
+@workflow(name="typed", execution_mode="sync")
+@typed
+def typed_now(context, needed, text, number, ratio, flag, data, items, mail, choice):
+    return needed
+
+
+@workflow(name="typed_later")
+@typed
+def typed_later(context, needed, text, number, ratio, flag, data, items, mail, choice):
+    return needed
 '''
 
 

@@ -37,7 +37,7 @@ async def records() -> int:
 
 async def test_workflows_are_listed_with_their_parameters_and_data_providers_are_not(app: App):
     found = {workflow.name: workflow for workflow in await list_workflows()}
-    assert sorted(found) == ["add", "add_later", "fails", "refuses", "slow"]
+    assert sorted(found) == ["add", "add_later", "fails", "refuses", "slow", "typed", "typed_later"]
     assert found["add"].source == "workspace"
     assert [(p.name, p.type, p.required, p.default_value) for p in found["add"].parameters] == [
         ("a", "int", True, None),

@@ -1,0 +1,124 @@
+"""The same wrong input gets the same errors, whichever door it comes through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.errors import InvalidInputError
+from shared.executor import get_executor
+from shared.handlers.executions_handlers import get_execution
+from shared.handlers.workflows_handlers import execute_workflow
+from shared.models.executions import ExecuteRequest, ExecutionStatus
+from shared.repositories.executions import ExecutionRepository
+from shared.repositories.ids import new_execution_id
+from shared.repositories.records import ExecutionRecord
+from shared.storage import Storage, get_storage
+from shared.testing import run_named
+from tests.integration.handlers.conftest import ADMIN
+
+App = Callable[[], Storage]
+Errors = list[tuple[list[Any], str]]
+
+GOOD = {"needed": "yes"}
+BAD: list[dict[str, Any]] = [
+    {},
+    {"needed": None},
+    {"needed": 5},
+    {"needed": ["yes"]},
+    {"needed": "yes", "unknown": 1},
+    {"needed": "yes", "": 1},
+    {"needed": "yes", "context": {}},
+    {"needed": "yes", "text": "a"},
+    {"needed": "yes", "text": "abcde"},
+    {"needed": "yes", "text": "AB"},
+    {"needed": "yes", "text": {}},
+    {"needed": "yes", "number": 0},
+    {"needed": "yes", "number": "10"},
+    {"needed": "yes", "number": "many"},
+    {"needed": "yes", "number": 1.5},
+    {"needed": "yes", "number": True},
+    {"needed": "yes", "ratio": 1.01},
+    {"needed": "yes", "ratio": "nan"},
+    {"needed": "yes", "ratio": []},
+    {"needed": "yes", "flag": "perhaps"},
+    {"needed": "yes", "flag": 2},
+    {"needed": "yes", "data": "{broken"},
+    {"needed": "yes", "items": [1, 2, 3]},
+    {"needed": "yes", "items": "a,b,c"},
+    {"needed": "yes", "items": {"a": 1}},
+    {"needed": "yes", "mail": "nobody"},
+    {"needed": "yes", "mail": "a@b..example"},
+    {"needed": "yes", "choice": "third"},
+    {"needed": "yes", "choice": 1},
+    {"text": 1, "number": "x", "flag": [], "mail": "x", "choice": "x", "more": 1, "most": 2},
+]
+
+
+async def by_http_to_a_sync_workflow(given: dict[str, Any]) -> Errors:
+    return await _refused("typed", given)
+
+
+async def by_http_to_an_async_workflow(given: dict[str, Any]) -> Errors:
+    return await _refused("typed_later", given)
+
+
+async def _refused(name: str, given: dict[str, Any]) -> Errors:
+    with pytest.raises(InvalidInputError) as caught:
+        await execute_workflow(ExecuteRequest(workflow_name=name, input_data=given), ADMIN)
+    return [(error["loc"], error["type"]) for error in caught.value.errors]
+
+
+async def by_queue_message(given: dict[str, Any]) -> Errors:
+    """A record whose input was valid when it was written; the workflow has changed since."""
+    now = datetime.now(UTC)
+    record = ExecutionRecord(
+        execution_id=new_execution_id(now),
+        scope="GLOBAL",
+        workflow_name="typed_later",
+        executed_by="u",
+        executed_by_name="U",
+        executed_by_email="",
+        status=ExecutionStatus.PENDING,
+        created_at=now,
+        input_data=given,
+    )
+    await ExecutionRepository(get_storage()).create(record)
+    await get_executor().run_queued(json.dumps({"execution_id": record.execution_id}))
+    found = await get_execution(record.execution_id, ADMIN)
+    assert (found.status, found.error_type) == ("Failed", "ValidationError")
+    assert found.details is not None
+    return [(error["loc"], error["type"]) for error in found.details["errors"]]
+
+
+async def by_command_line(given: dict[str, Any]) -> Errors:
+    result = await run_named("typed", given)
+    assert (result.status, result.error_type) == ("Failed", "ValidationError")
+    assert result.error_details is not None
+    return [(error["loc"], error["type"]) for error in result.error_details["errors"]]
+
+
+DOORS: list[Callable[[dict[str, Any]], Awaitable[Errors]]] = [
+    by_http_to_a_sync_workflow,
+    by_http_to_an_async_workflow,
+    by_queue_message,
+    by_command_line,
+]
+
+
+@pytest.mark.parametrize("given", BAD, ids=lambda given: json.dumps(given)[:60])
+async def test_every_door_names_the_same_errors(app: App, given: dict[str, Any]):
+    first, *others = [await door(given) for door in DOORS]
+    assert first
+    for errors in others:
+        assert errors == first
+
+
+async def test_there_are_thirty_bad_inputs_and_the_good_one_is_good(app: App):
+    assert len(BAD) == 30
+    executed = await execute_workflow(ExecuteRequest(workflow_name="typed", input_data=GOOD), ADMIN)
+    assert executed.answer.status == "Success"
