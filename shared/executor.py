@@ -26,7 +26,7 @@ from shared.repositories.ids import parse_execution_id
 from shared.repositories.records import ExecutionEnd, ExecutionRecord
 from shared.serialization import result_type, to_json
 from shared.settings import HTTP_RUN_LIMIT_SECONDS
-from shared.storage import Queue, Storage, get_storage
+from shared.storage import Queue, Storage, count_storage_calls, get_storage
 
 logger = logging.getLogger(__name__)
 
@@ -100,9 +100,9 @@ class Executor:
         """
         await ensure_loaded()
         prepared = prepare(request)
-        if prepared.metadata is None or request.transient or prepared.metadata.execution_mode == "sync":
-            return await self._run_now(prepared)
-        return await self._enqueue(prepared)
+        now = prepared.metadata is None or request.transient or prepared.metadata.execution_mode == "sync"
+        with count_storage_calls():
+            return await (self._run_now(prepared) if now else self._enqueue(prepared))
 
     async def _run_now(self, prepared: PreparedExecution) -> Submission:
         request = prepared.request
@@ -143,8 +143,11 @@ class Executor:
             again.
         """
         message = _read_message(text)
-        if message is None:
-            return
+        if message is not None:
+            with count_storage_calls():
+                await self._run_message(message)
+
+    async def _run_message(self, message: QueueMessage) -> None:
         record = await self._executions.get(message.org_id or GLOBAL_SCOPE, message.execution_id)
         if record is None:
             logger.warning("A message names the execution %s, which is not recorded; dropped", message.execution_id)

@@ -18,12 +18,14 @@ class CallCounter:
     Attributes:
         tables, queues, blobs: requests to each service.
         recorded: how many of them a record already counts as its own.
+        outer: the counter of the block around this one's, which counts them too.
     """
 
     tables: int = 0
     queues: int = 0
     blobs: int = 0
     recorded: int = 0
+    outer: CallCounter | None = None
 
     @property
     def total(self) -> int:
@@ -37,7 +39,7 @@ _counter: ContextVar[CallCounter | None] = ContextVar("storage_calls", default=N
 @contextmanager
 def count_storage_calls() -> Generator[CallCounter]:
     """Counts every request that is sent inside this block, and by the tasks that are started in it."""
-    counter = CallCounter()
+    counter = CallCounter(outer=_counter.get())
     token = _counter.set(counter)
     try:
         yield counter
@@ -53,5 +55,6 @@ def current_counter() -> CallCounter | None:
 def count_request(service: Service) -> None:
     """Counts one request; for the transport, which alone sends them."""
     counter = _counter.get()
-    if counter is not None:
+    while counter is not None:
         setattr(counter, service, getattr(counter, service) + 1)
+        counter = counter.outer

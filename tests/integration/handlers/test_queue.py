@@ -52,6 +52,11 @@ async def test_running_costs_the_worker_three_table_calls_and_the_record_knows_a
     with count_storage_calls() as calls:
         await deliver(execution_id)
     assert (calls.tables, calls.queues, calls.blobs) == (3, 0, 0)
+    # The first write found no table, and the first message no queue, and made them: three calls more each.
+    assert ((await found(execution_id)).storage_calls or 0) >= 5
+    again = await enqueued(a=1)
+    await deliver(again)
+    assert (await found(again)).storage_calls == 5
 
 
 async def test_an_execution_is_run_once_however_often_its_message_comes(app: App):
