@@ -27,7 +27,7 @@ from shared.failures import describe_failure, message_of, user_line_of
 from shared.jobs import Outcome, StopSignal
 from shared.log_buffer import LogBuffer
 from shared.models.executions import ExecutionStatus
-from shared.plans import plan_of
+from shared.plans import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.running import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
@@ -120,8 +120,9 @@ class PreparedExecution:
     """A request whose function was found and whose parameters are valid."""
 
     request: ExecutionRequest
-    metadata: FunctionMetadata | None
-    script: Script | None
+    metadata: FunctionMetadata | None = None
+    plan: CallPlan | None = None
+    script: Script | None = None
     parameters: dict[str, Any]
 
     @property
@@ -189,12 +190,13 @@ def prepare(request: ExecutionRequest) -> PreparedExecution:
     if request.code is not None:
         script = compile_script(request.code, request.name or DEFAULT_SCRIPT_NAME)
         check_script_parameters(request.parameters)
-        return PreparedExecution(request=request, metadata=None, script=script, parameters=dict(request.parameters))
+        return PreparedExecution(request=request, script=script, parameters=dict(request.parameters))
     if not request.name:
         raise ValueError("an execution needs code or the name of a function")
     metadata = resolve(request.name, request.use)
-    parameters = plan_of(metadata).validator.validate(request.parameters)
-    return PreparedExecution(request=request, metadata=metadata, script=None, parameters=parameters)
+    plan = plan_of(metadata)
+    parameters = plan.validator.validate(request.parameters)
+    return PreparedExecution(request=request, metadata=metadata, plan=plan, parameters=parameters)
 
 
 async def run(prepared: PreparedExecution) -> ExecutionResult:
@@ -265,11 +267,11 @@ class _Call:
         prepared = self._prepared
         context = capture_into(logs)
         limit, stop = prepared.time_limit_seconds, prepared.request.stop
-        if prepared.metadata is None:
+        if prepared.plan is None:
             assert prepared.script is not None
             self._script_run = ScriptRun(prepared.script, self._context, prepared.parameters)
             return await run_in_thread(prepared.name, self._call_in_thread, context, limit, stop)
-        if plan_of(prepared.metadata).is_async:
+        if prepared.plan.is_async:
 
             def note(message: str) -> None:
                 logs.add("warning", message, "engine")
@@ -280,9 +282,10 @@ class _Call:
     def _start(self) -> Any:
         if self._script_run is not None:
             return self._script_run.start()
-        metadata = self._prepared.metadata
+        metadata, plan = self._prepared.metadata, self._prepared.plan
         assert metadata is not None
-        if plan_of(metadata).takes_context:
+        assert plan is not None
+        if plan.takes_context:
             return metadata.function(self._context, **self._prepared.parameters)
         return metadata.function(**self._prepared.parameters)
 

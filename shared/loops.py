@@ -29,6 +29,9 @@ class LoopThread:
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
         self.jobs: set[TaskJob] = set()
+        self.offered: list[TaskJob] = []
+        # The loop with a timer set that looks after the jobs offered; in tests there is more than one that serves.
+        self.watcher: asyncio.AbstractEventLoop | None = None
         self.blocked = False
         self.retired = False
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -100,7 +103,9 @@ class LoopPool:
                 job.offer(candidate)
             return
         job.offer(thread)
-        self._look_later(job, thread)
+        thread.offered.append(job)
+        if thread.watcher is not asyncio.get_running_loop():
+            self._look_later(thread, None, 0)
 
     def _another(self) -> LoopThread | None:
         if len(self._loops) >= self.size:
@@ -109,20 +114,25 @@ class LoopPool:
         self._loops.append(thread)
         return thread
 
-    def _look_later(self, job: TaskJob, thread: LoopThread, suspect: TaskJob | None = None, looks: int = 0) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time() + LOOK_EVERY_SECONDS
-        loop.call_at(due, self._look, job, thread, suspect, looks, due)
+    def _look_later(self, thread: LoopThread, suspect: TaskJob | None, looks: int) -> None:
+        thread.watcher = asyncio.get_running_loop()
+        due = thread.watcher.time() + LOOK_EVERY_SECONDS
+        thread.watcher.call_at(due, self._look, thread, suspect, looks, due)
 
-    def _look(self, job: TaskJob, thread: LoopThread, suspect: TaskJob | None, looks: int, due: float) -> None:
-        """Looks whether the loop has begun the job; what runs at several looks in a row is what blocks it."""
-        if job.taken:
+    def _look(self, thread: LoopThread, suspect: TaskJob | None, looks: int, due: float) -> None:
+        """Looks whether the loop has begun its jobs; what runs at several looks in a row is what blocks it."""
+        thread.offered = [job for job in thread.offered if not job.taken]
+        thread.watcher = None
+        if not thread.offered:
             return
         running = thread.running_job()
         # A look that comes late itself says that the whole process is busy, against which another loop would not help.
         late = asyncio.get_running_loop().time() - due > LOOK_EVERY_SECONDS / 2
         looks = 1 if late or running is not suspect else looks + 1
-        if looks >= _LOOKS_THAT_CONVINCE and not (thread.blocked or thread.retired):
+        if looks < _LOOKS_THAT_CONVINCE and not thread.retired:
+            self._look_later(thread, running, looks)
+            return
+        if not thread.retired:
             thread.blocked = True
             thread.loop.call_soon_threadsafe(_answered, thread)
             if running is not None:
@@ -130,10 +140,9 @@ class LoopPool:
                 message = f"{running.label} blocks its event loop at {line}"
                 logger.warning("%s; new runs go to another loop", message)
                 running.note(message)
-        if thread.blocked or thread.retired:
+        waiting, thread.offered = thread.offered, []
+        for job in waiting:
             self.submit(job)
-        else:
-            self._look_later(job, thread, running, looks)
 
     def give_up(self, job: TaskJob) -> None:
         """Counts the job until it ends; a loop that it blocks is taken out of the pool."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from shared.jobs import Job, Outcome, StopReason, StopSignal
 from shared.loops import LoopPool, TaskJob
@@ -18,6 +19,8 @@ from shared.threads import ThreadJob, ThreadPool
 
 # How long code that was told to stop may take before it is given up; the contract's figure.
 GRACE_SECONDS = 5.0
+# How exactly a time limit is kept.
+_LIMIT_RESOLUTION_SECONDS = 0.05
 # Code that catches the exception that asks it to stop is asked again.
 _ASK_AGAIN_SECONDS = 0.25
 
@@ -96,8 +99,34 @@ async def _watch(job: Job, future: asyncio.Future[Outcome], limit: float | None,
     return watch.judge(outcome)
 
 
+class _Limits:
+    """The time limits of all jobs that one loop waits for, under one timer; one for each would cost more than a run."""
+
+    def __init__(self) -> None:
+        self._watches: set[_Watch] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, watch: _Watch) -> None:
+        self._watches.add(watch)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LIMIT_RESOLUTION_SECONDS, self._check)
+
+    def discard(self, watch: _Watch) -> None:
+        self._watches.discard(watch)
+
+    def _check(self) -> None:
+        self._timer = None
+        for watch in list(self._watches):
+            watch.check_limit()
+        if self._watches:
+            self._timer = asyncio.get_running_loop().call_later(_LIMIT_RESOLUTION_SECONDS, self._check)
+
+
+_limits: WeakKeyDictionary[asyncio.AbstractEventLoop, _Limits] = WeakKeyDictionary()
+
+
 class _Watch:
-    """The timers of one job, all of them on the loop that waits for it."""
+    """Watches one job, on the loop that waits for it."""
 
     def __init__(self, job: Job, future: asyncio.Future[Outcome], limit: float | None) -> None:
         self._job = job
@@ -107,16 +136,17 @@ class _Watch:
         self._reason: StopReason | None = None
         self._give_up_at = 0.0
         self._where: str | None = None
-        self._timer = self._loop.call_later(limit, self._on_limit) if limit is not None else None
+        self._timer: asyncio.TimerHandle | None = None
+        self._limits = _limits.get(self._loop)
+        if self._limits is None:
+            self._limits = _limits.setdefault(self._loop, _Limits())
+        if limit is not None:
+            self._limits.add(self)
 
-    def _on_limit(self) -> None:
-        assert self._limit is not None
+    def check_limit(self) -> None:
+        """Stops the job if it has used up its time. What it spent waiting for a thread or loop is not its own."""
         started = self._job.started_at
-        # Time spent waiting for a free thread or loop is not the code's own.
-        left = self._limit if started is None else started + self._limit - time.monotonic()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._on_limit)
-        else:
+        if started is not None and self._limit is not None and time.monotonic() >= started + self._limit:
             self._begin_stop("timeout")
 
     def cancel_from_any_thread(self) -> None:
@@ -149,6 +179,8 @@ class _Watch:
 
     def close(self) -> None:
         """Stops watching."""
+        assert self._limits is not None
+        self._limits.discard(self)
         if self._timer is not None:
             self._timer.cancel()
 

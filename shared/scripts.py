@@ -23,6 +23,7 @@ from shared.serialization import to_json
 
 MAX_CACHED_SCRIPTS = 256
 DEFAULT_SCRIPT_NAME = "script"
+_PLAIN = frozenset({str, int, float, bool, type(None), list, dict})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class ScriptRun:
         for name, value in list(self._globals.items()):
             if name.startswith("__") or value is self._context:
                 continue
-            if isinstance(value, types.ModuleType) or callable(value):
+            if type(value) not in _PLAIN and (isinstance(value, types.ModuleType) or callable(value)):
                 continue
             if name in self._before and _same(value, self._before[name]):
                 continue

@@ -61,6 +61,8 @@ class ParameterValidator:
         Raises:
             InvalidInputError: names every parameter that is wrong, missing or unknown.
         """
+        if not (values or self._names):
+            return {}
         given = {
             name: value
             for name, value in values.items()

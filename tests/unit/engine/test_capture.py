@@ -268,3 +268,26 @@ async def test_lines_after_the_end_are_dropped_and_counted(run_function: Execute
 async def test_stdin_and_its_pipe_are_not_read_by_a_run(run_function: Execute):
     assert (await run_function(lambda: sys.stdin.read())).result == ""
     assert (await run_function(lambda: list(sys.stdin))).result == []
+
+
+async def test_levels_of_ones_own_and_stack_traces_survive(run_function: Execute):
+    def talk() -> None:
+        logging.addLevelName(25, "NOTICE")
+        log.log(25, "notice")
+        log.log(5, "very fine")
+        log.log(60, "beyond critical")
+        log.log(35, "in between")
+        log.log(45, "worse")
+        log.info("with stack", stack_info=True)
+
+    result = await run_function(talk)
+    assert [entry["level"] for entry in result.logs] == ["info", "debug", "critical", "warning", "error", "info"]
+    assert "in talk" in result.logs[-1]["data"]["stack"]
+
+
+async def test_streams_are_what_they_were_in_every_other_way(run_function: Execute):
+    def ask() -> list[object]:
+        return [sys.stdout.encoding, sys.stdin.encoding, sys.stdout.isatty()]
+
+    assert (await run_function(ask)).result == [sys.stdout.encoding, sys.stdin.encoding, sys.stdout.isatty()]
+    sys.stdout.flush()
