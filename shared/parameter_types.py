@@ -89,7 +89,7 @@ def _check_together(parameter: WorkflowParameter) -> None:
         adapter = TypeAdapter[Any](value_type(parameter))
     except (SchemaError, OverflowError) as error:  # a bound that the type can't have, such as 10**400 for a float
         raise DefinitionError(f"{parameter.name}: the rules can't be used: {_shown(parameter.validation)}") from error
-    if not parameter.has_default:
+    if not parameter.has_default or parameter.default_from_signature:
         return
     try:
         adapter.validate_python(parameter.default_value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from enum import Enum
 from itertools import permutations
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from shared.context import ExecutionContext
 from shared.decorators import VALID_PARAM_TYPES, data_provider, param, settle_parameters, workflow
 from shared.errors import DefinitionError, DuplicateFunctionError
+from shared.plans import plan_of
 from shared.registry import FunctionMetadata, FunctionRegistry, get_registry, staging
 
 
@@ -299,3 +301,26 @@ def test_annotations_that_resolve_only_later_are_read_when_the_file_is_loaded():
 
     settle_parameters(found("forward"))
     assert [(parameter.name, parameter.nullable) for parameter in found("forward").parameters] == [("thing", True)]
+
+
+def test_a_declared_parameter_takes_the_signatures_default_whatever_that_is():
+    class Mode(Enum):
+        FAST = "fast"
+
+    @workflow(name="defaults")
+    @param("text", type="string")
+    @param("mode", type="string", validation={"enum": ["slow", "fast"]})
+    @param("nothing", type="int", validation={"min": 1})
+    @param("number", type="int", default_value=7)
+    def defaults(text: str = "x", mode: Mode = Mode.FAST, nothing=None, number: int = 5) -> None: ...  # type: ignore[no-untyped-def]
+
+    metadata = found("defaults")
+    settle_parameters(metadata)
+    assert [(p.name, p.default_value, p.required) for p in metadata.parameters] == [
+        ("text", "x", False),
+        ("mode", "fast", False),
+        ("nothing", None, False),
+        ("number", 7, False),
+    ]
+    # What the signature has, Python fills in by itself.
+    assert plan_of(metadata).validator.validate({}) == {"number": 7}
