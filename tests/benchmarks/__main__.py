@@ -9,3 +9,4 @@ from tests.benchmarks.report import show
 
 if __name__ == "__main__":
     show([*asyncio.run(engine.figures()), *imports.figures()])
+    print(f"import function_app pulls in: {', '.join(imports.packages())}")
