@@ -8,55 +8,26 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
-
-from pydantic import AfterValidator, BaseModel, ValidationError
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from shared.context import Caller, Organization
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, ExecutionResult, PreparedExecution, prepare, refused, run
-from shared.errors import FunctionNotFoundError, InvalidInputError, StorageUnavailableError
+from shared.errors import ConflictError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError
+from shared.leases import Lease, lease_from
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
+from shared.queue_messages import EXECUTION_QUEUE, QueueMessage, message_of, read_message
 from shared.registry import WORKFLOW
 from shared.repositories.executions import ExecutionChangedError, ExecutionRepository
-from shared.repositories.ids import parse_execution_id
 from shared.repositories.records import ExecutionEnd, ExecutionRecord
 from shared.serialization import result_type, to_json
 from shared.settings import HTTP_RUN_LIMIT_SECONDS
 from shared.storage import Queue, Storage, count_storage_calls, get_storage
 
 logger = logging.getLogger(__name__)
-
-EXECUTION_QUEUE = "workflow-executions"
-# A queue message holds 48 KiB before base64; beyond this, parameters are only in the record.
-MAX_MESSAGE_PARAMETERS = 32 * 1024
-# A lease outlasts the run's own limit by what stopping it and writing its end may take.
-LEASE_MARGIN = timedelta(seconds=60)
-# Waits between the tries to write an end while storage is away, in seconds; about two minutes in all.
-_END_RETRY_WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
-
-
-def _checked_id(text: str) -> str:
-    if parse_execution_id(text) is None:
-        raise ValueError("is no execution id")
-    return text
-
-
-class QueueMessage(BaseModel):
-    """A message of `workflow-executions`. It names a record; what is run stands in the record."""
-
-    execution_id: Annotated[str, AfterValidator(_checked_id)]
-    workflow_name: str | None = None
-    org_id: str | None = None
-    user_id: str | None = None
-    user_name: str | None = None
-    user_email: str | None = None
-    parameters: dict[str, Any] | None = None
-    form_id: str | None = None
-    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,31 +79,29 @@ class Executor:
         request = prepared.request
         request.time_limit_seconds = min(request.time_limit_seconds or HTTP_RUN_LIMIT_SECONDS, HTTP_RUN_LIMIT_SECONDS)
         now = datetime.now(UTC)
-        lease_until = now + timedelta(seconds=prepared.time_limit_seconds) + LEASE_MARGIN
-        record = _new_record(prepared, ExecutionStatus.RUNNING, now, started_at=now, lease_until=lease_until)
+        record = _new_record(prepared, ExecutionStatus.RUNNING, now, started_at=now, lease_until=lease_from(now))
         if request.transient:
             result = await run(prepared)
             return Submission(_end_of(result).of(record), result)
-        record = await self._executions.create(record)
-        result = await run(prepared)
+        lease = Lease(self._executions, await self._executions.create(record))
+        result = await _run_leased(prepared, lease)
         end = _end_of(result)
         try:
-            return Submission(await self._executions.finish(record, end), result)
+            finished = await lease.finish(end)
         except StorageUnavailableError:
+            finished = None
             logger.warning(
                 "The end of execution %s can't be recorded yet: storage is out of reach", record.execution_id
             )
-            task = asyncio.create_task(self._finish_in_background(record, end))
+            task = asyncio.create_task(_finish_in_background(lease, end))
             self._background.add(task)
             task.add_done_callback(self._background.discard)
-        except ExecutionChangedError:
-            logger.warning("Execution %s was ended by somebody else; its result is not recorded", record.execution_id)
-        return Submission(end.of(record), result, recorded=False)
+        return Submission(finished or end.of(lease.record), result, recorded=finished is not None)
 
     async def _enqueue(self, prepared: PreparedExecution) -> Submission:
         record = _new_record(prepared, ExecutionStatus.PENDING, datetime.now(UTC))
         record = await self._executions.create(record)
-        await self._queue.send(_message_of(record))
+        await self._queue.send(message_of(record))
         return Submission(record)
 
     async def run_queued(self, text: str) -> None:
@@ -142,13 +111,13 @@ class Executor:
             StorageUnavailableError: the record can't be read or claimed, or its end not written; the message must come
             again.
         """
-        message = _read_message(text)
+        message = read_message(text)
         if message is not None:
             with count_storage_calls():
                 await self._run_message(message)
 
     async def _run_message(self, message: QueueMessage) -> None:
-        record = await self._executions.get(message.org_id or GLOBAL_SCOPE, message.execution_id)
+        record = await self._executions.get(message.scope, message.execution_id)
         if record is None:
             logger.warning("A message names the execution %s, which is not recorded; dropped", message.execution_id)
             return
@@ -170,72 +139,100 @@ class Executor:
         except (FunctionNotFoundError, InvalidInputError) as error:
             refusal = refused(request, error)
         now = datetime.now(UTC)
-        limit = timedelta(seconds=prepared.time_limit_seconds if prepared else 0)
         try:
-            record = await self._executions.claim(record, started_at=now, lease_until=now + limit + LEASE_MARGIN)
+            record = await self._executions.claim(record, started_at=now, lease_until=lease_from(now))
         except ExecutionChangedError:
             logger.info("Execution %s was claimed by another worker", record.execution_id)
             return
-        result = await run(prepared) if prepared else refusal
+        lease = Lease(self._executions, record)
+        result = await _run_leased(prepared, lease) if prepared else refusal
         assert result is not None
-        await self._finish_within_lease(record, _end_of(result))
+        await lease.finish_patiently(_end_of(result))
 
-    async def _finish_within_lease(self, record: ExecutionRecord, end: ExecutionEnd) -> None:
-        assert record.lease_until is not None
-        for wait in (*_END_RETRY_WAITS, 0.0):
-            try:
-                await self._executions.finish(record, end)
-            except ExecutionChangedError:
-                logger.warning(
-                    "Execution %s was ended by somebody else; its result is not recorded", record.execution_id
-                )
-            except StorageUnavailableError:
-                if wait == 0.0 or datetime.now(UTC) + timedelta(seconds=wait) > record.lease_until:
-                    raise
-                await asyncio.sleep(wait)
-                continue
+    async def end_poisoned(self, text: str) -> None:
+        """Ends the execution whose message was given up by the queue, unless it is of another attempt or runs.
+
+        Raises:
+            StorageUnavailableError: the record can't be read or written; the message must come again.
+        """
+        message = read_message(text)
+        if message is None:
             return
-
-    async def _finish_in_background(self, record: ExecutionRecord, end: ExecutionEnd) -> None:
+        now = datetime.now(UTC)
+        record = await self._executions.get(message.scope, message.execution_id)
+        if record is None or record.status.is_end or record.attempt != message.attempt:
+            logger.info("A poison message for execution %s was dropped", message.execution_id)
+            return
+        if record.lease_until is not None and record.lease_until > now:
+            logger.info("A poison message for execution %s was dropped: the execution runs", message.execution_id)
+            return
+        reason = f"{record.workflow_name} could not be run: its message failed too often and was given up by the queue"
+        end = ExecutionEnd(
+            status=ExecutionStatus.FAILED, completed_at=now, error_message=reason, error_type="PoisonMessage"
+        )
         try:
-            await self._finish_within_lease(record, end)
-        except StorageUnavailableError:
-            logger.error(  # noqa: TRY400 - the traceback would say nothing that storage being away does not
-                "The end of execution %s was not recorded: %s, result of %d bytes, %d log lines",
-                record.execution_id,
-                end.status,
-                len(json.dumps(end.result)),
-                len(end.logs),
-            )
+            await self._executions.finish(record, end)
+        except ExecutionChangedError:
+            logger.info("Execution %s was changed meanwhile; its poison message was dropped", message.execution_id)
+
+    async def cancel(self, record: ExecutionRecord) -> ExecutionRecord:
+        """Asks for the end of an execution: one that waits ends at once, one that runs hears it within seconds.
+
+        Args:
+            record: as read.
+
+        Raises:
+            ConflictError: it has ended.
+            StorageUnavailableError: the wish can't be recorded.
+        """
+        while not record.status.is_end:
+            if record.status is ExecutionStatus.CANCELLING:
+                return record
+            following = _cancelled(record) if record.status is ExecutionStatus.PENDING else _cancelling(record)
+            try:
+                return await self._executions.transition(record, following)
+            except ExecutionChangedError:
+                fresh = await self._executions.get(record.scope, record.execution_id)
+                assert fresh is not None
+                record = fresh
+        raise ConflictError(f"The execution has ended already: it is {record.status}")
 
 
-def _read_message(text: str) -> QueueMessage | None:
+async def _run_leased(prepared: PreparedExecution, lease: Lease) -> ExecutionResult:
+    prepared.request.stop = lease.stop
+    prepared.request.on_context = lease.watch
+    lease.hold()
     try:
-        return QueueMessage.model_validate_json(text)
-    except ValidationError as error:
-        # The message's own text may hold somebody's data; what is wrong with it is enough for the log.
-        reasons = [
-            f"{'.'.join(map(str, e['loc'])) or 'message'}: {e['msg']}" for e in error.errors(include_input=False)[:5]
-        ]
-        logger.error("A message that names no execution was dropped: %s", "; ".join(reasons))  # noqa: TRY400 - as above
-        return None
+        return await run(prepared)
+    finally:
+        await lease.release()
 
 
-def _message_of(record: ExecutionRecord) -> str:
-    parameters = record.input_data
-    fits = len(json.dumps(parameters)) <= MAX_MESSAGE_PARAMETERS
-    message = QueueMessage(
-        execution_id=record.execution_id,
-        workflow_name=record.workflow_name,
-        org_id=record.org_id,
-        user_id=record.executed_by,
-        user_name=record.executed_by_name,
-        user_email=record.executed_by_email,
-        parameters=dict(parameters or {}) if fits else None,
-        form_id=record.form_id,
-        attempt=record.attempt,
+async def _finish_in_background(lease: Lease, end: ExecutionEnd) -> None:
+    try:
+        await lease.finish_patiently(end)
+    except StorageUnavailableError:
+        logger.error(  # noqa: TRY400 - the traceback would say nothing that storage being away does not
+            "The end of execution %s was not recorded: %s, result of %d bytes, %d log lines",
+            lease.record.execution_id,
+            end.status,
+            len(json.dumps(end.result)),
+            len(end.logs),
+        )
+
+
+def _cancelling(record: ExecutionRecord) -> ExecutionRecord:
+    return replace(record, status=ExecutionStatus.CANCELLING)
+
+
+def _cancelled(record: ExecutionRecord) -> ExecutionRecord:
+    end = ExecutionEnd(
+        status=ExecutionStatus.CANCELLED,
+        completed_at=datetime.now(UTC),
+        error_message=f"{record.workflow_name} was cancelled before it began",
+        error_type="Cancelled",
     )
-    return message.model_dump_json()
+    return end.of(record)
 
 
 def _new_record(

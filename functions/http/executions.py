@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions.http.adapter import Call, route
+from functions.http.adapter import Call, Reply, route
+from functions.http.executed import EXECUTED_ANSWERS, executed_reply
 from functions.http.routes import Nothing
 from shared.auth import Access
 from shared.handlers import executions_handlers as handlers
 from shared.models.executions import (
+    ExecutionAccepted,
     ExecutionDetail,
     ExecutionList,
     ExecutionListQuery,
@@ -86,3 +88,29 @@ async def get_logs(call: Call[Nothing, ExecutionLogsQuery]) -> ExecutionLogsView
 )
 async def get_variables(call: Call[Nothing, Nothing]) -> ExecutionVariablesView:
     return await handlers.get_variables(call.path["executionId"], call.principal)
+
+
+@route(
+    blueprint,
+    "POST",
+    "executions/{executionId}/cancel",
+    name="executions_cancel",
+    access=Access.USER,
+    summary="Asks for the end of an execution",
+    answers={202: ExecutionAccepted},
+)
+async def cancel_execution(call: Call[Nothing, Nothing]) -> Reply:
+    return Reply(await handlers.cancel_execution(call.path["executionId"], call.principal), 202)
+
+
+@route(
+    blueprint,
+    "POST",
+    "executions/{executionId}/rerun",
+    name="executions_rerun",
+    access=Access.ADMIN,
+    summary="Runs an execution's workflow again, with the same input",
+    answers=EXECUTED_ANSWERS,
+)
+async def rerun_execution(call: Call[Nothing, Nothing]) -> Reply:
+    return executed_reply(await handlers.rerun_execution(call.path["executionId"], call.principal))

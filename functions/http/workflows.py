@@ -5,15 +5,14 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.http.adapter import Call, Reply, route
+from functions.http.executed import EXECUTED_ANSWERS, executed_reply
 from functions.http.routes import Nothing
 from shared.auth import Access
 from shared.handlers import workflows_handlers
-from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionResponse
+from shared.models.executions import ExecuteRequest
 from shared.models.workflows import WorkflowModel
 
 blueprint = func.Blueprint()
-
-_EXECUTED: dict[int, object] = {200: ExecutionResponse, 202: ExecutionAccepted}
 
 
 @route(
@@ -37,10 +36,10 @@ async def list_workflows(_: Call[Nothing, Nothing]) -> list[WorkflowModel]:
     access=Access.ADMIN,
     summary="Runs a workflow, or inline code",
     body=ExecuteRequest,
-    answers=_EXECUTED,
+    answers=EXECUTED_ANSWERS,
 )
 async def execute(call: Call[ExecuteRequest, Nothing]) -> Reply:
-    return _reply(await workflows_handlers.execute_workflow(call.body, call.principal))
+    return executed_reply(await workflows_handlers.execute_workflow(call.body, call.principal))
 
 
 @route(
@@ -51,14 +50,8 @@ async def execute(call: Call[ExecuteRequest, Nothing]) -> Reply:
     access=Access.ADMIN,
     summary="Runs the workflow that the path names",
     body=ExecuteRequest,
-    answers=_EXECUTED,
+    answers=EXECUTED_ANSWERS,
 )
 async def execute_named(call: Call[ExecuteRequest, Nothing]) -> Reply:
-    return _reply(await workflows_handlers.execute_workflow(call.body, call.principal, call.path["workflowName"]))
-
-
-def _reply(executed: workflows_handlers.Executed) -> Reply:
-    headers = {} if executed.recorded else {"Execution-Recorded": "false"}
-    if isinstance(executed.answer, ExecutionAccepted):
-        return Reply(executed.answer, 202, {**headers, "Location": executed.answer.links.self_})
-    return Reply(executed.answer, 200, headers)
+    executed = await workflows_handlers.execute_workflow(call.body, call.principal, call.path["workflowName"])
+    return executed_reply(executed)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared.executor import EXECUTION_QUEUE, get_executor
+from shared.executor import get_executor
+from shared.queue_messages import EXECUTION_QUEUE
 
 blueprint = func.Blueprint()
 

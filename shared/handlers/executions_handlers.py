@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 from shared.auth import Principal
+from shared.engine import ExecutionRequest
 from shared.errors import NotFoundError
-from shared.handlers.views import detail_of
+from shared.executor import get_executor
+from shared.handlers.views import detail_of, links_of
+from shared.handlers.workflows_handlers import Executed, submit
 from shared.models.executions import (
+    ExecutionAccepted,
     ExecutionDetail,
     ExecutionList,
     ExecutionListQuery,
@@ -17,8 +22,9 @@ from shared.models.executions import (
     ExecutionResultView,
     ExecutionVariablesView,
 )
+from shared.registry import WORKFLOW
 from shared.repositories.executions import ExecutionRepository
-from shared.repositories.ids import parse_execution_id
+from shared.repositories.ids import new_execution_id, parse_execution_id
 from shared.repositories.records import ExecutionFilters, ExecutionRecord
 from shared.storage import get_storage
 
@@ -91,6 +97,43 @@ async def get_variables(execution_id: str, principal: Principal) -> ExecutionVar
     """
     record = await _find(execution_id, principal)
     return ExecutionVariablesView(execution_id=record.execution_id, variables=dict(record.variables or {}))
+
+
+async def cancel_execution(execution_id: str, principal: Principal) -> ExecutionAccepted:
+    """Asks for the end of an execution of the caller's own, or of the scope for administrators.
+
+    Raises:
+        NotFoundError: there is no such execution that the caller may see.
+        ConflictError: it has ended already.
+    """
+    record = await get_executor().cancel(await _find(execution_id, principal))
+    ended = record.status.is_end
+    message = f"{record.workflow_name} was cancelled" if ended else f"{record.workflow_name} was asked to end"
+    return ExecutionAccepted(
+        execution_id=record.execution_id, status=record.status, message=message, links=links_of(record, principal)
+    )
+
+
+async def rerun_execution(execution_id: str, principal: Principal) -> Executed:
+    """Runs what an execution ran, with the same input, as a new execution of the caller's.
+
+    Raises:
+        NotFoundError: there is no such execution that the caller may see.
+        ForbiddenError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError: see `submit`.
+    """
+    record = await _find(execution_id, principal)
+    request = ExecutionRequest(
+        execution_id=new_execution_id(datetime.now(UTC)),
+        caller=principal.caller,
+        organization=principal.organization,
+        code=record.code,
+        name=record.workflow_name,
+        parameters=record.input_data or {},
+        is_platform_admin=principal.is_platform_admin,
+        form_id=record.form_id,
+        use=None if record.is_script else WORKFLOW,
+    )
+    return await submit(request, principal)
 
 
 async def _find(execution_id: str, principal: Principal) -> ExecutionRecord:

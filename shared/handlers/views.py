@@ -51,7 +51,8 @@ def detail_of(record: ExecutionRecord, principal: Principal) -> ExecutionDetail:
 def links_of(record: ExecutionRecord, principal: Principal) -> ExecutionLinks:
     """Where the caller may look next; `logs` are for administrators."""
     own = f"/api/executions/{record.execution_id}"
-    return ExecutionLinks.model_validate({"self": own, "logs": f"{own}/logs" if principal.is_platform_admin else None})
+    logs = f"{own}/logs" if principal.is_platform_admin else None
+    return ExecutionLinks.model_validate({"self": own, "logs": logs, "cancel": f"{own}/cancel"})
 
 
 def _details_of(details: JsonObject | None, *, admin: bool) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from shared.auth import Principal
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest
 from shared.errors import BadRequestError, ForbiddenError
-from shared.executor import Submission, get_executor
+from shared.executor import get_executor
 from shared.handlers.views import links_of, response_of
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionResponse
 from shared.models.workflows import ParameterModel, WorkflowModel
@@ -51,8 +51,6 @@ async def execute_workflow(body: ExecuteRequest, principal: Principal, workflow_
     name = workflow_name or body.workflow_name
     if body.code is None and name is None:
         raise BadRequestError("Say what to run: workflowName, or code (base64 of UTF-8 Python)")
-    if body.code is not None and not get_settings().inline_code:
-        raise ForbiddenError("Inline code is switched off for this app (setting INLINE_CODE)")
     request = ExecutionRequest(
         execution_id=_new_id(transient=body.transient),
         caller=principal.caller,
@@ -65,11 +63,19 @@ async def execute_workflow(body: ExecuteRequest, principal: Principal, workflow_
         form_id=body.form_id,
         use=None if body.code is not None else WORKFLOW,
     )
+    return await submit(request, principal)
+
+
+async def submit(request: ExecutionRequest, principal: Principal) -> Executed:
+    """Runs or enqueues a request, and shows the caller what they may see of it.
+
+    Raises:
+        ForbiddenError: it is inline code, and this app takes none.
+        FunctionNotFoundError, InvalidInputError, StorageUnavailableError: see `Executor.submit`.
+    """
+    if request.code is not None and not get_settings().inline_code:
+        raise ForbiddenError("Inline code is switched off for this app (setting INLINE_CODE)")
     submission = await get_executor().submit(request)
-    return _executed(submission, principal, transient=body.transient)
-
-
-def _executed(submission: Submission, principal: Principal, *, transient: bool) -> Executed:
     record = submission.record
     if submission.result is None:
         accepted = ExecutionAccepted(
@@ -79,7 +85,7 @@ def _executed(submission: Submission, principal: Principal, *, transient: bool) 
             links=links_of(record, principal),
         )
         return Executed(accepted, submission.recorded)
-    return Executed(response_of(record, principal, is_transient=transient), submission.recorded)
+    return Executed(response_of(record, principal, is_transient=request.transient), submission.recorded)
 
 
 def _new_id(*, transient: bool) -> str:

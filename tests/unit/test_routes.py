@@ -44,9 +44,11 @@ def test_every_module_of_routes_is_registered_with_the_app():
     code = (
         "import function_app, json; from functions.http.routes import ROUTES;"
         "names = {f.get_function_name() for f in function_app.app.get_functions()};"
-        "assert {r.name for r in ROUTES} | {'zz_unmatched', 'queue_worker'} == names, names"
+        "assert {r.name for r in ROUTES} | {'zz_unmatched', 'queue_worker', 'queue_poison'} == names, names"
     )
     environ = {**os.environ, "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True, env=environ)
     files = {path.stem for path in (root / "functions" / "http").glob("*.py")}
-    assert files - {"__init__", "adapter", "routes"} == {module.__name__.rpartition(".")[2] for module in MODULES}
+    assert files - {"__init__", "adapter", "executed", "routes"} == {
+        module.__name__.rpartition(".")[2] for module in MODULES
+    }

@@ -59,6 +59,18 @@ async def slow():
     await asyncio.sleep(30)
 
 
+@workflow(name="patient", execution_mode="sync", timeout_seconds=60)
+async def patient(context: ExecutionContext, seconds: float = 30):
+    context.report_progress(0.25, "waiting")
+    await asyncio.sleep(seconds)
+    return "waited"
+
+
+@workflow(name="patient_later", timeout_seconds=60)
+async def patient_later(context: ExecutionContext, seconds: float = 30):
+    return await patient(context, seconds)
+
+
 @data_provider(name="options")
 def options():
     return ["a"]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from shared.errors import BadRequestError, ForbiddenError, FunctionNotFoundError, InvalidInputError
-from shared.executor import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import get_execution, list_executions
 from shared.handlers.workflows_handlers import execute_workflow, list_workflows
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
+from shared.queue_messages import EXECUTION_QUEUE
 from shared.settings import get_settings
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN, USER
@@ -37,7 +37,17 @@ async def records() -> int:
 
 async def test_workflows_are_listed_with_their_parameters_and_data_providers_are_not(app: App):
     found = {workflow.name: workflow for workflow in await list_workflows()}
-    assert sorted(found) == ["add", "add_later", "fails", "refuses", "slow", "typed", "typed_later"]
+    assert sorted(found) == [
+        "add",
+        "add_later",
+        "fails",
+        "patient",
+        "patient_later",
+        "refuses",
+        "slow",
+        "typed",
+        "typed_later",
+    ]
     assert found["add"].source == "workspace"
     assert [(p.name, p.type, p.required, p.default_value) for p in found["add"].parameters] == [
         ("a", "int", True, None),

@@ -1,0 +1,17 @@
+"""The answer of every route that runs something."""
+
+from __future__ import annotations
+
+from functions.http.adapter import Reply
+from shared.handlers.workflows_handlers import Executed
+from shared.models.executions import ExecutionAccepted, ExecutionResponse
+
+EXECUTED_ANSWERS: dict[int, object] = {200: ExecutionResponse, 202: ExecutionAccepted}
+
+
+def executed_reply(executed: Executed) -> Reply:
+    """200 with what the run came to, or 202 with where to look for it."""
+    headers = {} if executed.recorded else {"Execution-Recorded": "false"}
+    if isinstance(executed.answer, ExecutionAccepted):
+        return Reply(executed.answer, 202, {**headers, "Location": executed.answer.links.self_})
+    return Reply(executed.answer, 200, headers)

@@ -1,0 +1,18 @@
+"""The queue `workflow-executions-poison`: messages that failed too often, whose executions must not wait for ever."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from shared.executor import get_executor
+from shared.queue_messages import POISON_QUEUE
+
+blueprint = func.Blueprint()
+
+
+@blueprint.function_name("queue_poison")
+@blueprint.queue_trigger(  # pyright: ignore[reportUnknownMemberType] - the SDK leaves its **kwargs untyped
+    arg_name="message", queue_name=POISON_QUEUE, connection="AzureWebJobsStorage"
+)
+async def end_poisoned_execution(message: func.QueueMessage) -> None:
+    await get_executor().end_poisoned(message.get_body().decode("utf-8", "replace"))

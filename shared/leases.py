@@ -1,0 +1,138 @@
+"""The lease of a running execution: renewed while its worker lives, and the ear that hears a request to end it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.context import ExecutionContext, notes_of
+from shared.errors import StorageUnavailableError
+from shared.jobs import StopSignal
+from shared.models.executions import ExecutionStatus
+from shared.repositories.executions import ExecutionChangedError, ExecutionRepository
+from shared.repositories.records import ExecutionEnd, ExecutionRecord
+
+logger = logging.getLogger(__name__)
+
+# A worker that has not renewed its lease for so long is taken for lost.
+LEASE_SECONDS = 30.0
+# Also how long it takes at most until a run hears that its end was asked for.
+RENEW_EVERY_SECONDS = 4.0
+# Waits between the tries to write an end while storage is away, in seconds; about two minutes in all.
+_END_RETRY_WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+_MOST_CONFLICTS = 5
+_UNDER_WAY = (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING)
+
+
+def lease_from(now: datetime) -> datetime:
+    """Until when a lease taken or renewed now holds."""
+    return now + timedelta(seconds=LEASE_SECONDS)
+
+
+class Lease:
+    """Holds a record that is Running.
+
+    A run shorter than `RENEW_EVERY_SECONDS` costs nothing here but a timer.
+
+    Args:
+        executions: where the record is.
+        record: as stored.
+
+    Attributes:
+        record: as last stored.
+        stop: asks the run to end, when somebody has asked for it or the record was taken away.
+    """
+
+    def __init__(self, executions: ExecutionRepository, record: ExecutionRecord) -> None:
+        self.record = record
+        self.stop = StopSignal()
+        self._executions = executions
+        self._context: ExecutionContext | None = None
+        self._shown_progress: dict[str, Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self._lost = False
+
+    def hold(self) -> None:
+        """Begins to renew the lease."""
+        self._timer = asyncio.get_running_loop().call_later(RENEW_EVERY_SECONDS, self._begin_renewal)
+
+    def watch(self, context: ExecutionContext) -> None:
+        """Takes the progress that the run reports along with each renewal."""
+        self._context = context
+
+    async def release(self) -> None:
+        """Stops renewing."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._renewal is not None:
+            await asyncio.gather(self._renewal, return_exceptions=True)
+
+    def _begin_renewal(self) -> None:
+        self._renewal = asyncio.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        try:
+            await self._renew_once()
+        except StorageUnavailableError:
+            logger.warning("The lease of execution %s can't be renewed: storage is away", self.record.execution_id)
+        if not self._lost:
+            self.hold()
+
+    async def _renew_once(self) -> None:
+        progress = notes_of(self._context).progress if self._context is not None else None
+        news = progress if progress is not self._shown_progress else None
+        try:
+            self.record = await self._executions.renew(
+                self.record, lease_until=lease_from(datetime.now(UTC)), progress=news
+            )
+            self._shown_progress = progress
+        except ExecutionChangedError:
+            await self._find_out()
+
+    async def _find_out(self) -> bool:
+        """Reads what became of the record; whether it is still this run's."""
+        fresh = await self._executions.get(self.record.scope, self.record.execution_id)
+        if fresh is None or fresh.attempt != self.record.attempt or fresh.status not in _UNDER_WAY:
+            self._lost = True
+        else:
+            self.record = fresh
+        if self._lost or self.record.status is ExecutionStatus.CANCELLING:
+            self.stop.request()
+        return not self._lost
+
+    async def finish(self, end: ExecutionEnd) -> ExecutionRecord | None:
+        """Writes the run's end; call `release` first.
+
+        Returns:
+            The record with its end; None when it is no longer this run's, and the end was dropped.
+
+        Raises:
+            StorageUnavailableError: storage is out of reach.
+        """
+        for _ in range(_MOST_CONFLICTS):
+            try:
+                self.record = await self._executions.finish(self.record, end)
+            except ExecutionChangedError:
+                # Somebody asked for the end meanwhile, or the answer to a renewal was lost.
+                if not await self._find_out():
+                    break
+            else:
+                return self.record
+        logger.warning("Execution %s is no longer this worker's; its end was dropped", self.record.execution_id)
+        return None
+
+    async def finish_patiently(self, end: ExecutionEnd) -> ExecutionRecord | None:
+        """As `finish`, and tries again for about two minutes while storage is out of reach.
+
+        Raises:
+            StorageUnavailableError: it still is.
+        """
+        for wait in _END_RETRY_WAITS:
+            try:
+                return await self.finish(end)
+            except StorageUnavailableError:
+                await asyncio.sleep(wait)
+        return await self.finish(end)
