@@ -8,23 +8,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from shared.capture import capture_into
-from shared.context import (
-    Caller,
-    EndpointResponse,
-    ExecutionContext,
-    HttpRequestInfo,
-    Organization,
-    SecretResolver,
-    notes_of,
-)
+from shared.context import EndpointResponse, ExecutionContext, notes_of
 from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError
+from shared.execution import ExecutionRequest, ExecutionResult
 from shared.failures import describe_failure, message_of, user_line_of
-from shared.jobs import Outcome, StopSignal
+from shared.jobs import Outcome
 from shared.log_buffer import LogBuffer
 from shared.models.executions import ExecutionStatus
 from shared.plans import CallPlan, plan_of
@@ -34,85 +26,19 @@ from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_
 from shared.serialization import to_json
 from shared.settings import get_settings
 
+__all__ = [
+    "ExecutionRequest",
+    "ExecutionResult",
+    "PreparedExecution",
+    "execute",
+    "prepare",
+    "refused",
+    "resolve",
+    "run",
+]
+
 SCRIPT_RESULT = {"status": "completed", "message": "Script executed successfully"}
 SCRIPT_TIMEOUT_SECONDS = 300.0
-
-
-@dataclass(slots=True, kw_only=True)
-class ExecutionRequest:
-    """What to run, for whom, and how to watch and stop it.
-
-    Attributes:
-        execution_id: the run's id.
-        caller: who asks.
-        organization: whom the run belongs to, None for the scope GLOBAL.
-        config: configuration values, the organization's already laid over the global ones.
-        code: base64 of a script's source; wins over `name`, which then is the script's display name.
-        name: the function's name.
-        parameters: the input.
-        transient: whether the run leaves no record.
-        no_cache: whether a data provider runs even when an answer is at hand.
-        is_platform_admin: whether the caller is an administrator.
-        form_id: the form that the input came from.
-        use: which tag the function must have; left out, its only one, and workflow when it has both.
-        attempt: 1 at the first try.
-        is_function_key: whether the caller came with a key.
-        http: the request behind an endpoint.
-        time_limit_seconds: bounds the run besides the function's own timeout_seconds.
-        stop: asks the run to end.
-        logs: where the run's log is collected, for one who wants to read it meanwhile.
-        resolve_secret: resolves secrets; called on the loop that calls `execute`.
-        on_context: gets the run's context before the run begins, for one who wants to read progress meanwhile.
-        secrets: values to be masked in what is kept of a failure.
-    """
-
-    execution_id: str
-    caller: Caller
-    organization: Organization | None = None
-    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    code: str | None = None
-    name: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    transient: bool = False
-    no_cache: bool = False
-    is_platform_admin: bool = False
-    form_id: str | None = None
-    use: Use | None = None
-    attempt: int = 1
-    is_function_key: bool = False
-    http: HttpRequestInfo | None = None
-    time_limit_seconds: float | None = None
-    stop: StopSignal | None = None
-    logs: LogBuffer | None = None
-    resolve_secret: SecretResolver | None = None
-    on_context: Callable[[ExecutionContext], None] | None = None
-    secrets: tuple[str, ...] = ()
-
-
-@dataclass(slots=True, kw_only=True)
-class ExecutionResult:
-    """What a run came to; everything in it is JSON but `response`.
-
-    `response` is the HTTP answer of a workflow that returned an `EndpointResponse`. `cached`, `cache_expires_at` and
-    `stale` speak of a data provider's answer.
-    """
-
-    execution_id: str
-    status: ExecutionStatus
-    result: Any = None
-    duration_ms: float = 0.0
-    logs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    variables: dict[str, Any] | None = None
-    state_snapshots: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    integration_calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    progress: dict[str, Any] | None = None
-    error_message: str | None = None
-    error_type: str | None = None
-    error_details: dict[str, Any] | None = None
-    cached: bool = False
-    cache_expires_at: str | None = None
-    stale: bool = False
-    response: EndpointResponse | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -254,9 +180,7 @@ class _Raised:
 
 
 class _Call:
-    """One call of user code. What reads its values runs where it runs: their methods are user code, too, and may
-    block.
-    """
+    """One call of user code. Its values are read where it runs: their methods are user code too, and may block."""
 
     def __init__(self, prepared: PreparedExecution, context: ExecutionContext) -> None:
         self._prepared = prepared

@@ -1,6 +1,4 @@
-"""What happens around a run: recorded and run now, or recorded and enqueued; later claimed by a worker, run and
-ended.
-"""
+"""What happens around a run: it is recorded and run, or enqueued, and later claimed by a worker, run and ended."""
 
 from __future__ import annotations
 
@@ -60,8 +58,7 @@ class Executor:
         self._background: set[asyncio.Task[None]] = set()
 
     async def submit(self, request: ExecutionRequest) -> Submission:
-        """Runs a workflow or script now, or enqueues it, as its execution_mode says; scripts and transient runs run
-        now.
+        """Runs scripts, transient runs and sync workflows now, and enqueues async workflows.
 
         Raises:
             ValueError: the request has neither code nor a name.

@@ -136,8 +136,7 @@ class StopSignal:
 
 
 def raise_in_thread(thread_id: int) -> None:
-    """Makes a thread raise `ExecutionStopped` at its next Python instruction; a thread inside C code does so when it is
-    back.
+    """Makes a thread raise `ExecutionStopped` at its next Python instruction, or when it is back from C code.
 
     https://docs.python.org/3/c-api/init.html#c.PyThreadState_SetAsyncExc
     """

@@ -1,6 +1,4 @@
-"""Event loops for `async def` functions, apart from the one that serves triggers, so that blocking code can't stop
-the house.
-"""
+"""Event loops for `async def` functions: apart from the one that serves triggers, which they must not hold up."""
 
 from __future__ import annotations
 

@@ -13,9 +13,7 @@ from shared.validation import ParameterValidator, build_validator
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """What a call of the function needs: its parameters' validator, whether it takes the context, and whether it is
-    async.
-    """
+    """What a call of the function needs to know."""
 
     validator: ParameterValidator
     takes_context: bool

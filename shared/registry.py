@@ -1,6 +1,4 @@
-"""What the platform knows of the users' functions: one `FunctionMetadata` each, all of them in one
-`FunctionRegistry`.
-"""
+"""The users' functions: one `FunctionMetadata` for each, all of them in one `FunctionRegistry`."""
 
 from __future__ import annotations
 

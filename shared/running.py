@@ -1,6 +1,4 @@
-"""Watches over a call of user code: starts it, stops it at its time limit or when asked to, and gives it up when it
-won't stop.
-"""
+"""Watches over a call of user code: starts it, stops it in time or when asked to, gives it up when it won't stop."""
 
 from __future__ import annotations
 
@@ -194,9 +192,7 @@ class _Watch:
 
 
 def pool_figures() -> dict[str, int]:
-    """How busy this process is with user code: what runs, waits, blocks a loop, or was given up and has not ended
-    yet.
-    """
+    """How busy this process is with user code: what runs, waits, blocks a loop, or was given up and goes on."""
     threads, loops = thread_pool(), loop_pool()
     return {
         "threads": threads.running,

@@ -1,5 +1,4 @@
-"""Everything as JSON: the one serializer for parameters, results, variables, log data and whatever else is kept or
-sent.
+"""Everything as JSON: the one serializer for whatever is kept or sent.
 
 JSON values (None, bool, int, finite float, str, list, dict with text keys) come out as they went in. The others:
 

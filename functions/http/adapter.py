@@ -1,6 +1,4 @@
-"""The one way in and out of HTTP: who is calling → body and query to models → the entry point → answer; errors →
-ErrorResponse.
-"""
+"""The one way in and out of HTTP: caller, body and query are read, the entry point called, its answer or error sent."""
 
 from __future__ import annotations
 

@@ -190,9 +190,7 @@ class ExecutionListQuery(ApiModel):
 
 
 class ExecutionLogsQuery(ApiModel):
-    """Which lines of a log: those with a sequence number above `after`; `wait` seconds for one when there is none
-    yet.
-    """
+    """Which lines of a log: those numbered above `after`, for which a call waits `wait` seconds at most."""
 
     after: int = Field(default=0, ge=0)
     wait: float = Field(default=0, ge=0, le=30)
