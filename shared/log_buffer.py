@@ -112,7 +112,7 @@ class LogBuffer:
                 break
 
     def write(self, source: str, text: str) -> None:
-        """Takes text as a stream does: a newline ends a line, and a carriage return overwrites what stands before it."""
+        """Takes text as a stream does: a newline ends a line, a carriage return overwrites what stands before it."""
         key = (source, threading.get_ident())
         text = self._partial.pop(key, "") + text
         *lines, rest = text.split("\n")
