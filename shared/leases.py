@@ -68,7 +68,12 @@ class Lease:
         if self._timer is not None:
             self._timer.cancel()
         if self._renewal is not None:
-            await asyncio.gather(self._renewal, return_exceptions=True)
+            # A last renewal under way is let through, so that its ETag is known; it may set the timer anew.
+            (error,) = await asyncio.gather(self._renewal, return_exceptions=True)
+            if error is not None:
+                logger.error("A renewal of the lease of %s failed", self.record.execution_id, exc_info=error)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _begin_renewal(self) -> None:
         self._renewal = asyncio.create_task(self._renew())
@@ -78,8 +83,9 @@ class Lease:
             await self._renew_once()
         except StorageUnavailableError:
             logger.warning("The lease of execution %s can't be renewed: storage is away", self.record.execution_id)
-        if not self._lost:
-            self.hold()
+        finally:
+            if not self._lost:
+                self.hold()
 
     async def _renew_once(self) -> None:
         progress = notes_of(self._context).progress if self._context is not None else None

@@ -8,8 +8,8 @@ from shared.auth import Principal
 from shared.models.executions import ExecutionDetail, ExecutionLinks, ExecutionResponse
 from shared.repositories.records import ExecutionRecord, JsonObject
 
-# What a failure's details hold for administrators alone: source lines and local variables.
-_ADMIN_DETAILS = frozenset({"failure"})
+# What a failure's details hold for administrators alone: source lines, local variables, and where in the code it was.
+_ADMIN_DETAILS = frozenset({"failure", "where"})
 
 
 def response_of(record: ExecutionRecord, principal: Principal, *, is_transient: bool = False) -> ExecutionResponse:

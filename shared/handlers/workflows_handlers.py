@@ -57,7 +57,7 @@ async def execute_workflow(body: ExecuteRequest, principal: Principal, workflow_
         organization=principal.organization,
         code=body.code,
         name=body.script_name if body.code is not None else name,
-        parameters=body.input_data,
+        parameters=body.input_data or {},
         transient=body.transient,
         is_platform_admin=principal.is_platform_admin,
         form_id=body.form_id,

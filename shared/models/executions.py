@@ -171,7 +171,7 @@ class ExecuteRequest(ApiModel):
     """What to run: `code` (base64 of UTF-8 Python) wins over `workflowName`."""
 
     workflow_name: str | None = Field(default=None, max_length=63)
-    input_data: dict[str, Any] = Field(default_factory=dict)
+    input_data: dict[str, Any] | None = None
     code: str | None = None
     script_name: str | None = Field(default=None, max_length=80, pattern=r"^[A-Za-z0-9_. -]+$")
     form_id: str | None = Field(default=None, max_length=64)

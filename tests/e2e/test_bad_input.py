@@ -48,6 +48,11 @@ async def test_an_unknown_workflow_is_not_found(app: Client):
     assert "'nobody'" in body["message"]
 
 
+async def test_input_data_may_be_left_out_or_null(app: Client):
+    for call in ({"workflowName": "departments"}, {"workflowName": "departments", "inputData": None}):
+        assert (await app.post(EXECUTE, call)).body["status"] == "Success"
+
+
 async def test_every_wrong_parameter_is_named_in_one_answer(app: Client):
     call = {"workflowName": "hello", "inputData": {"language": "xx", "extra": 1}}
     body = refused(await app.post(EXECUTE, call), 400, "ValidationError")

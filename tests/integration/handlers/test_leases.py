@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shared import leases
-from shared.errors import ConflictError, ForbiddenError, NotFoundError
+from shared.errors import ConflictError, ForbiddenError, NotFoundError, StorageUnavailableError
 from shared.executor import get_executor
 from shared.handlers.executions_handlers import cancel_execution, get_execution, list_executions, rerun_execution
 from shared.handlers.workflows_handlers import execute_workflow
@@ -136,6 +136,27 @@ async def test_a_run_whose_record_was_taken_away_is_stopped_and_its_end_dropped(
                 break
     await asyncio.wait_for(running, 10)
     assert (await found(execution_id)).error_type == "WorkerLost"
+
+
+async def test_a_renewal_that_fails_is_logged_and_tried_again(
+    app: App, quick_leases: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    renewals: list[int] = []
+    renew = ExecutionRepository.renew
+
+    async def sometimes(self: ExecutionRepository, *arguments: Any, **fields: Any) -> Any:
+        renewals.append(1)
+        if len(renewals) == 1:
+            raise StorageUnavailableError
+        return await renew(self, *arguments, **fields)
+
+    # The record store is real; only one answer of it is lost, which the proxy could not do at this one call.
+    monkeypatch.setattr(ExecutionRepository, "renew", sometimes)
+    execution_id = await enqueued(seconds=1)
+    await deliver(execution_id)
+    assert len(renewals) >= 3
+    assert "can't be renewed" in caplog.text
+    assert (await found(execution_id)).result == "waited"
 
 
 async def test_only_the_owner_and_admins_may_cancel(app: App):
