@@ -98,7 +98,12 @@ class Executor:
     async def _enqueue(self, prepared: PreparedExecution) -> Submission:
         record = _new_record(prepared, ExecutionStatus.PENDING, datetime.now(UTC))
         record = await self._executions.create(record)
-        await self._queue.send(message_of(record))
+        try:
+            await self._queue.send(message_of(record))
+        except StorageUnavailableError:
+            # The caller is told that the run did not come about, so the record must not say that it will.
+            await self._executions.finish(record, _not_enqueued(record))
+            raise
         return Submission(record)
 
     async def run_queued(self, text: str) -> None:
@@ -216,6 +221,15 @@ async def _finish_in_background(lease: Lease, end: ExecutionEnd) -> None:
             len(json.dumps(end.result)),
             len(end.logs),
         )
+
+
+def _not_enqueued(record: ExecutionRecord) -> ExecutionEnd:
+    return ExecutionEnd(
+        status=ExecutionStatus.FAILED,
+        completed_at=datetime.now(UTC),
+        error_message=f"{record.workflow_name} could not be enqueued: the queue was out of reach",
+        error_type="ServiceUnavailable",
+    )
 
 
 def _cancelling(record: ExecutionRecord) -> ExecutionRecord:
