@@ -163,7 +163,7 @@ def workflow(
         tags: the author's own tags.
         execution_mode: `sync` answers the caller with the result, `async` at once with 202 and an id.
         timeout_seconds: 1 up to host.json's functionTimeout less 30 s.
-        retry_policy: for async runs; see `RetryPolicy`. Listed, and not acted on yet.
+        retry_policy: for async runs; see `RetryPolicy`; left out, one attempt.
         schedule: an NCRONTAB expression.
         endpoint_enabled: whether /api/endpoints/{name} calls it.
         allowed_methods: which of GET, POST, PUT and DELETE that endpoint takes.

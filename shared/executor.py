@@ -21,6 +21,7 @@ from shared.queue_messages import EXECUTION_QUEUE, QueueMessage, message_of, rea
 from shared.registry import WORKFLOW
 from shared.repositories.executions import ExecutionChangedError, ExecutionRepository
 from shared.repositories.records import ExecutionEnd, ExecutionRecord
+from shared.retries import next_attempt, retry_wait
 from shared.serialization import result_type, to_json
 from shared.settings import HTTP_RUN_LIMIT_SECONDS
 from shared.storage import Queue, Storage, count_storage_calls, get_storage
@@ -149,7 +150,24 @@ class Executor:
         lease = Lease(self._executions, record)
         result = await _run_leased(prepared, lease) if prepared else refusal
         assert result is not None
-        await lease.finish_patiently(_end_of(result))
+        end = _end_of(result)
+        policy = prepared.metadata.retry_policy if prepared and prepared.metadata else None
+        wait = retry_wait(policy, lease.record, end)
+        if wait is None or not await self._retry(lease.record, end, wait):
+            await lease.finish_patiently(end)
+
+    async def _retry(self, record: ExecutionRecord, end: ExecutionEnd, wait: float) -> bool:
+        """Has the execution tried again after `wait` seconds; false when somebody has asked for its end meanwhile."""
+        following = next_attempt(record, end)
+        # The message goes first: one for an attempt that the record does not know is dropped, while a record that waits
+        # for a message that was never sent would wait for ever.
+        await self._queue.send(message_of(following), visibility_delay_seconds=round(wait))
+        try:
+            await self._executions.transition(record, following)
+        except ExecutionChangedError:
+            return False
+        logger.info("Attempt %d of execution %s ended as %s", record.attempt, record.execution_id, end.status)
+        return True
 
     async def end_poisoned(self, text: str) -> None:
         """Ends the execution whose message was given up by the queue, unless it is of another attempt or runs.

@@ -43,6 +43,7 @@ def detail_of(record: ExecutionRecord, principal: Principal) -> ExecutionDetail:
         input_data=dict(record.input_data) if record.input_data is not None else None,
         result_type=record.result_type,
         attempt=record.attempt,
+        attempts=[_attempt_of(outcome, principal) for outcome in record.attempts],
         progress=dict(record.progress) if record.progress is not None else None,
         storage_calls=record.storage_calls,
     )
@@ -53,6 +54,11 @@ def links_of(record: ExecutionRecord, principal: Principal) -> ExecutionLinks:
     own = f"/api/executions/{record.execution_id}"
     logs = f"{own}/logs" if principal.is_platform_admin else None
     return ExecutionLinks.model_validate({"self": own, "logs": logs, "cancel": f"{own}/cancel"})
+
+
+def _attempt_of(outcome: JsonObject, principal: Principal) -> dict[str, Any]:
+    """What an earlier attempt came to; its log is for administrators."""
+    return {**outcome, "logs": outcome["logs"] if principal.is_platform_admin else None}
 
 
 def _details_of(details: JsonObject | None, *, admin: bool) -> dict[str, Any] | None:

@@ -131,6 +131,7 @@ class ExecutionDetail(ExecutionResponse):
     input_data: dict[str, Any] | None = None
     result_type: ResultType | None = None
     attempt: int = 1
+    attempts: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     progress: dict[str, Any] | None = None
     storage_calls: int | None = None
 

@@ -156,6 +156,7 @@ def payload_values(record: ExecutionRecord) -> dict[str, Any]:
         "snapshots": record.state_snapshots or None,
         "integrations": record.integration_calls or None,
         "progress": record.progress,
+        "attempts": record.attempts or None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -171,6 +172,7 @@ PAYLOAD_COLUMNS = (
     "snapshots",
     "integrations",
     "progress",
+    "attempts",
 )
 
 
@@ -190,6 +192,7 @@ def payload_fields(payloads: Mapping[str, Any]) -> dict[str, Any]:
         "state_snapshots": payloads.get("snapshots", ()),
         "integration_calls": payloads.get("integrations", ()),
         "progress": payloads.get("progress"),
+        "attempts": payloads.get("attempts", ()),
     }
 
 

@@ -46,6 +46,7 @@ class ExecutionRecord:
         state_snapshots, integration_calls: what the context recorded.
         progress: what the run last reported about itself.
         attempt: 1 for the first run.
+        attempts: what the attempts before this one came to.
         lease_until: until when the worker that runs it is believed to be alive.
         storage_calls: how many storage calls it has cost, up to and with its last write. A caller that knows of a call
             the repository does not see (the queue message of a Pending record) starts with that number.
@@ -82,6 +83,7 @@ class ExecutionRecord:
     integration_calls: Sequence[JsonObject] = ()
     progress: JsonObject | None = None
     attempt: int = 1
+    attempts: Sequence[JsonObject] = ()
     lease_until: datetime | None = None
     storage_calls: int = 0
     write_token: str = field(default_factory=new_write_token)

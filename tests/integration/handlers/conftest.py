@@ -71,6 +71,19 @@ async def patient_later(context: ExecutionContext, seconds: float = 30):
     return await patient(context, seconds)
 
 
+@workflow(name="flaky", retry_policy={"max_attempts": 3, "backoff_seconds": 0})
+def flaky(context: ExecutionContext, succeeds_at: int):
+    print(f"attempt {context.attempt}")
+    if context.attempt < succeeds_at:
+        raise RuntimeError(f"attempt {context.attempt} failed")
+    return context.execution_id
+
+
+@workflow(name="stubborn", retry_policy={"max_attempts": 3, "backoff_seconds": 0})
+def stubborn():
+    raise UserError("Never")
+
+
 @data_provider(name="options")
 def options():
     return ["a"]

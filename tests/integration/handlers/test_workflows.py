@@ -41,10 +41,12 @@ async def test_workflows_are_listed_with_their_parameters_and_data_providers_are
         "add",
         "add_later",
         "fails",
+        "flaky",
         "patient",
         "patient_later",
         "refuses",
         "slow",
+        "stubborn",
         "typed",
         "typed_later",
     ]

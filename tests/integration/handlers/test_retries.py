@@ -1,0 +1,66 @@
+"""A failed async run is tried again as its retry_policy says, and every attempt is kept and shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from shared.executor import get_executor
+from shared.handlers.executions_handlers import get_execution
+from shared.handlers.workflows_handlers import execute_workflow
+from shared.models.executions import ExecuteRequest, ExecutionDetail
+from shared.queue_messages import EXECUTION_QUEUE
+from shared.storage import Storage
+from tests.integration.handlers.conftest import ADMIN, USER
+
+App = Callable[[], Storage]
+
+
+async def enqueued(workflow: str, **parameters: Any) -> str:
+    request = ExecuteRequest(workflow_name=workflow, input_data=parameters)
+    return (await execute_workflow(request, USER)).answer.execution_id
+
+
+async def deliver(execution_id: str, attempt: int = 1) -> ExecutionDetail:
+    await get_executor().run_queued(json.dumps({"execution_id": execution_id, "attempt": attempt}))
+    return await get_execution(execution_id, ADMIN)
+
+
+async def test_a_failed_attempt_waits_for_the_next_and_is_kept(app: App):
+    execution_id = await enqueued("flaky", succeeds_at=3)
+    waiting = await deliver(execution_id)
+    assert (waiting.status, waiting.attempt, waiting.error, waiting.started_at) == ("Pending", 2, None, None)
+    assert await app().queue(EXECUTION_QUEUE).length() == 2
+    await deliver(execution_id, attempt=2)
+    ended = await deliver(execution_id, attempt=3)
+    assert (ended.status, ended.attempt, ended.result) == ("Success", 3, execution_id)
+    assert [(one["attempt"], one["status"], one["error"]) for one in ended.attempts] == [
+        (1, "Failed", "attempt 1 failed"),
+        (2, "Failed", "attempt 2 failed"),
+    ]
+    assert [one["logs"][0]["message"] for one in ended.attempts] == ["attempt 1", "attempt 2"]
+    assert ended.logs is not None
+    assert [line["message"] for line in ended.logs] == ["attempt 3"]
+    assert [one["logs"] for one in (await get_execution(execution_id, USER)).attempts] == [None, None]
+
+
+async def test_the_last_attempt_that_fails_ends_the_execution(app: App):
+    execution_id = await enqueued("flaky", succeeds_at=9)
+    for attempt in (1, 2, 3):
+        ended = await deliver(execution_id, attempt)
+    assert (ended.status, ended.attempt, ended.error) == ("Failed", 3, "attempt 3 failed")
+    assert len(ended.attempts) == 2
+    assert await deliver(execution_id, 4) == ended
+
+
+async def test_an_attempt_is_run_once_however_often_its_message_comes(app: App):
+    execution_id = await enqueued("flaky", succeeds_at=2)
+    await deliver(execution_id)
+    assert (await deliver(execution_id)).attempt == 2
+    await deliver(execution_id, attempt=2)
+    assert (await deliver(execution_id, attempt=2)).status == "Success"
+
+
+async def test_a_user_error_and_wrong_input_are_not_retried(app: App):
+    assert (await deliver(await enqueued("stubborn"))).status == "Failed"
