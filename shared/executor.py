@@ -157,16 +157,16 @@ class Executor:
             await lease.finish_patiently(end)
 
     async def _retry(self, record: ExecutionRecord, end: ExecutionEnd, wait: float) -> bool:
-        """Has the execution tried again after `wait` seconds; false when somebody has asked for its end meanwhile."""
-        following = next_attempt(record, end)
-        # The message goes first: one for an attempt that the record does not know is dropped, while a record that waits
-        # for a message that was never sent would wait for ever.
-        await self._queue.send(message_of(following), visibility_delay_seconds=round(wait))
+        """Has the execution tried again after `wait` seconds; false when the record can't be written as it was read."""
         try:
-            await self._executions.transition(record, following)
-        except ExecutionChangedError:
+            waiting = await self._executions.transition(record, next_attempt(record, end))
+        except (ExecutionChangedError, StorageUnavailableError):
             return False
-        logger.info("Attempt %d of execution %s ended as %s", record.attempt, record.execution_id, end.status)
+        # Only now: a message that comes before its record is changed is for an attempt that nobody knows, and dropped.
+        try:
+            await self._queue.send(message_of(waiting), visibility_delay_seconds=round(wait))
+        except StorageUnavailableError:
+            await self._executions.finish(waiting, _not_enqueued(waiting))
         return True
 
     async def end_poisoned(self, text: str) -> None:

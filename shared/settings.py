@@ -21,7 +21,6 @@ APP_ROOT = Path(__file__).resolve().parent.parent
 # The answer to an HTTP call is cut off at 230 s by Azure's load balancer, on every plan:
 # https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout
 HTTP_RUN_LIMIT_SECONDS = 210.0
-DATA_PROVIDER_LIMIT_SECONDS = 60.0
 # A function timeout kills the worker with every run in it, so a run's own timeout must come well before it.
 TIMEOUT_MARGIN_SECONDS = 30
 
@@ -53,7 +52,6 @@ class Settings:
         auth_mode: `development` trusts local callers; `platform` asks for App Service Authentication.
         inline_code: whether administrators may run code sent in a request.
         hosted: whether the app runs on Azure or on a container platform.
-        platform_auth_enabled: whether App Service Authentication stands in front of the app.
         function_timeout_seconds: host.json's functionTimeout; None when it has no bound.
         thread_pool_size: how many `def` functions and scripts run at the same time, 1 to 1,000.
         event_loops: how many event loops for `async def` functions there may be at most, 1 to 32.
@@ -67,7 +65,6 @@ class Settings:
     auth_mode: Literal["development", "platform"]
     inline_code: bool
     hosted: bool
-    platform_auth_enabled: bool
     function_timeout_seconds: int | None
     thread_pool_size: int
     event_loops: int
@@ -150,7 +147,6 @@ def load_settings(environ: Mapping[str, str], app_root: Path = APP_ROOT) -> Sett
         auth_mode="development" if auth_mode == "development" else "platform",
         inline_code=flag("INLINE_CODE", not hosted),
         hosted=hosted,
-        platform_auth_enabled=flag("WEBSITE_AUTH_ENABLED", False),
         function_timeout_seconds=_function_timeout(environ, app_root, problems),
         thread_pool_size=number("WORKFLOW_THREADS", 32, 1, 1000),
         event_loops=number("WORKFLOW_EVENT_LOOPS", 4, 1, 32),

@@ -55,18 +55,6 @@ _NEXT: dict[ExecutionStatus, frozenset[ExecutionStatus]] = {
 }
 
 
-class LogEntryModel(ApiModel):
-    """One line of an execution's log. `seq` counts from 1 and is the cursor of `/logs?after=`."""
-
-    seq: int
-    timestamp: UtcDatetime
-    level: Literal["debug", "info", "warning", "error", "critical"]
-    message: str
-    source: Literal["logger", "stdout", "stderr", "context", "engine"]
-    logger: str | None = None
-    data: dict[str, Any] | None = None
-
-
 class ExecutionResponse(ApiModel):
     """What a run came to. `logs` and `variables` are for administrators and null for others."""
 

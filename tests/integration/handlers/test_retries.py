@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from shared.executor import get_executor
+from shared.executor import Executor, get_executor
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionDetail
 from shared.queue_messages import EXECUTION_QUEUE
-from shared.storage import Storage
+from shared.repositories.executions import ExecutionRepository
+from shared.storage import Queue, Storage
 from tests.integration.handlers.conftest import ADMIN, USER
+from tests.support.proxy import StorageProxy
 
 App = Callable[[], Storage]
 
@@ -64,3 +66,33 @@ async def test_an_attempt_is_run_once_however_often_its_message_comes(app: App):
 
 async def test_a_user_error_and_wrong_input_are_not_retried(app: App):
     assert (await deliver(await enqueued("stubborn"))).status == "Failed"
+
+
+class EagerQueue(Queue):
+    """Stands for a queue whose message another worker has before `send` returns, as can happen without a wait."""
+
+    executor: Executor
+
+    async def send(self, text: str, *, visibility_delay_seconds: int = 0) -> None:
+        await self.executor.run_queued(text)
+
+
+async def test_a_retry_that_is_delivered_at_once_is_not_lost(app: App):
+    execution_id = await enqueued("flaky", succeeds_at=3)
+    queue = EagerQueue.__new__(EagerQueue)
+    queue.executor = Executor(ExecutionRepository(app()), queue)
+    await queue.executor.run_queued(json.dumps({"execution_id": execution_id}))
+    ended = await get_execution(execution_id, ADMIN)
+    assert (ended.status, ended.attempt) == ("Success", 3)
+
+
+async def test_a_retry_whose_message_can_not_be_sent_ends_the_execution_as_failed(
+    app: App, proxy: StorageProxy, proxied: Storage
+):
+    execution_id = await enqueued("flaky", succeeds_at=2)
+    proxy.refuse(lambda exchange: exchange.service == "queue")
+    executor = Executor(ExecutionRepository(proxied), proxied.queue(EXECUTION_QUEUE))
+    await executor.run_queued(json.dumps({"execution_id": execution_id}))
+    ended = await get_execution(execution_id, ADMIN)
+    assert (ended.status, ended.error_type) == ("Failed", "ServiceUnavailable")
+    assert [one["error"] for one in ended.attempts] == ["attempt 1 failed"]
