@@ -25,7 +25,7 @@ class IdGenerator:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._last = 0
+        self._last = -1
 
     def new(self, now: datetime) -> str:
         """A new id for this moment (with a time zone), as canonical text."""
