@@ -39,6 +39,7 @@ class RefusedError(StorageAnswerError):
 # https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes and the pages of each service
 _CONTAINER_MISSING = frozenset({"TableNotFound", "QueueNotFound", "ContainerNotFound"})
 _CONTAINER_GOING = frozenset({"TableBeingDeleted", "QueueBeingDeleted", "ContainerBeingDeleted"})
+_CONTAINER_EXISTS = frozenset({"TableAlreadyExists", "QueueAlreadyExists", "ContainerAlreadyExists"})
 _TRY_LATER = frozenset({408, 429})
 _LONGEST_RETRY_AFTER = 300
 _CODE_IN_TEXT = re.compile(r'"code":\s*"(\w+)"')
@@ -73,6 +74,9 @@ def _of_answer(status: int, code: str, retry_after: int | None) -> Exception:
         return StorageUnavailableError("Storage refuses this app's credentials", retry_after=60)
     if code in _CONTAINER_GOING:
         return StorageUnavailableError("Storage is deleting what this app needs", retry_after=30)
+    # Of two that create a queue at the same time, one gets this with the status of a success.
+    if code in _CONTAINER_EXISTS:
+        return AlreadyExistsError(code)
     if code in _CONTAINER_MISSING:
         return ContainerMissingError(code)
     answers: dict[int, type[StorageAnswerError]] = {404: MissingError, 409: AlreadyExistsError, 412: ModifiedError}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.storage.calls import Calls
@@ -16,6 +17,7 @@ NEVER_EXPIRES = -1
 # 64 KiB for a message, which base64 makes a third longer:
 # https://learn.microsoft.com/azure/storage/queues/scalability-targets
 LONGEST_MESSAGE_BYTES = 48 * 1024
+_MOST_PEEKED = 32
 
 
 class Queue:
@@ -50,6 +52,18 @@ class Queue:
             ),
             lambda: self._client().create_queue(),
         )
+
+    async def front(self) -> datetime | None:
+        """When the message was sent that is next, about; None when nobody has to wait.
+
+        Queues promise no order, but keep it nearly: what was sent well before this moment was delivered, unless it has
+        to wait for its visibility delay.
+        """
+        try:
+            messages = await self._calls.run(lambda: self._client().peek_messages(_MOST_PEEKED))
+        except MissingError:
+            return None
+        return min((message.inserted_on for message in messages if message.inserted_on is not None), default=None)
 
     async def length(self) -> int:
         """About how many messages there are, hidden ones too; 0 when there is no queue."""

@@ -75,13 +75,22 @@ class Replace:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """Change the given columns of the row with this ETag, and keep the others."""
+
+    key: str
+    values: Values
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """Remove a row; it must be there."""
 
     key: str
 
 
-Change = Insert | Upsert | Replace | Delete
+Change = Insert | Upsert | Replace | Merge | Delete
 
 
 class Table:
@@ -197,14 +206,18 @@ def _operation(partition: str, change: Change) -> Any:
     from azure.core import MatchConditions
     from azure.data.tables import UpdateMode
 
+    def when_unchanged(mode: UpdateMode, etag: str) -> dict[str, Any]:
+        return {"etag": etag, "match_condition": MatchConditions.IfNotModified, "mode": mode}
+
     match change:
         case Insert(key, values):
             return ("create", _entity(partition, key, values))
         case Upsert(key, values):
             return ("upsert", _entity(partition, key, values), {"mode": UpdateMode.REPLACE})
         case Replace(key, values, etag):
-            condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified, "mode": UpdateMode.REPLACE}
-            return ("update", _entity(partition, key, values), condition)
+            return ("update", _entity(partition, key, values), when_unchanged(UpdateMode.REPLACE, etag))
+        case Merge(key, values, etag):
+            return ("update", _entity(partition, key, values), when_unchanged(UpdateMode.MERGE, etag))
         case Delete(key):
             return ("delete", {"PartitionKey": partition, "RowKey": key})
 

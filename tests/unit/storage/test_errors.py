@@ -59,6 +59,8 @@ def answered(status: int, code: str = "", headers: dict[str, str] | None = None)
         (answered(404, "QueueNotFound"), ContainerMissingError),
         (answered(404, "ContainerNotFound"), ContainerMissingError),
         (answered(409, "EntityAlreadyExists"), AlreadyExistsError),
+        (answered(409, "TableAlreadyExists"), AlreadyExistsError),
+        (answered(204, "QueueAlreadyExists"), AlreadyExistsError),
         (answered(412, "UpdateConditionNotSatisfied"), ModifiedError),
         (answered(400, "PropertyValueTooLarge"), RefusedError),
         (AzureError(SECRET), RefusedError),
