@@ -6,11 +6,12 @@ import azure.functions as func
 
 from functions.http import executions, health, unmatched, workflows
 from functions.queue import poison, worker
+from functions.timer import cleanup, recovery
 from shared.settings import get_settings
 
 # An app whose settings are wrong must say so when it starts, not at its first request.
 get_settings().require_storage()
 
 app = func.FunctionApp()
-for module in (workflows, executions, health, worker, poison, unmatched):
+for module in (workflows, executions, health, worker, poison, recovery, cleanup, unmatched):
     app.register_functions(module.blueprint)

@@ -17,13 +17,14 @@ from shared.errors import ConflictError, FunctionNotFoundError, InvalidInputErro
 from shared.leases import Lease, lease_from
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
-from shared.queue_messages import EXECUTION_QUEUE, QueueMessage, message_of, read_message
+from shared.outbox import Outbox
+from shared.queue_messages import EXECUTION_QUEUE, QueueMessage, read_message
 from shared.registry import WORKFLOW
 from shared.repositories.executions import ExecutionChangedError, ExecutionRepository
 from shared.repositories.records import ExecutionEnd, ExecutionRecord
-from shared.retries import next_attempt, retry_wait
+from shared.retries import retry_wait
 from shared.serialization import result_type, to_json
-from shared.settings import HTTP_RUN_LIMIT_SECONDS
+from shared.settings import HTTP_RUN_LIMIT_SECONDS, get_settings
 from shared.storage import Queue, Storage, count_storage_calls, get_storage
 
 logger = logging.getLogger(__name__)
@@ -38,11 +39,18 @@ class Submission:
         result: what the run came to; None while it waits for a worker.
         recorded: whether the record says what `record` says. False when storage went away during the run: then the
             record is written as soon as storage is back.
+        replayed: whether it is what an earlier call with the same Idempotency-Key came to.
     """
 
     record: ExecutionRecord
     result: ExecutionResult | None = None
     recorded: bool = True
+    replayed: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the caller has to look for the end elsewhere."""
+        return self.record.is_queued or not self.record.status.is_end
 
 
 class Executor:
@@ -55,7 +63,7 @@ class Executor:
 
     def __init__(self, executions: ExecutionRepository, queue: Queue) -> None:
         self._executions = executions
-        self._queue = queue
+        self._outbox = Outbox(executions, queue)
         self._background: set[asyncio.Task[None]] = set()
 
     async def submit(self, request: ExecutionRequest) -> Submission:
@@ -68,21 +76,39 @@ class Executor:
             StorageUnavailableError: the run can't be recorded, and so was not begun.
         """
         await ensure_loaded()
-        prepared = prepare(request)
+        return await self.start(prepare(request), record_after=get_settings().record_start_grace_seconds)
+
+    async def start(self, prepared: PreparedExecution, *, record_after: float = 0.0) -> Submission:
+        """Runs or enqueues a request that was prepared.
+
+        Args:
+            prepared: what to run.
+            record_after: seconds that a run may take before it is recorded; one that ends earlier costs one storage
+                call, and leaves no trace when the worker dies meanwhile.
+
+        Raises:
+            StorageUnavailableError: the run can't be recorded, and so was not begun.
+            ExecutionChangedError: there is an execution with this id.
+        """
+        request = prepared.request
         now = prepared.metadata is None or request.transient or prepared.metadata.execution_mode == "sync"
         with count_storage_calls():
-            return await (self._run_now(prepared) if now else self._enqueue(prepared))
+            if now:
+                return await self._run_now(prepared, record_after)
+            return Submission(await self._outbox.enqueue(_new_record(prepared, datetime.now(UTC), is_queued=True)))
 
-    async def _run_now(self, prepared: PreparedExecution) -> Submission:
+    async def _run_now(self, prepared: PreparedExecution, record_after: float) -> Submission:
         request = prepared.request
         request.time_limit_seconds = min(request.time_limit_seconds or HTTP_RUN_LIMIT_SECONDS, HTTP_RUN_LIMIT_SECONDS)
-        now = datetime.now(UTC)
-        record = _new_record(prepared, ExecutionStatus.RUNNING, now, started_at=now, lease_until=lease_from(now))
+        record = _new_record(prepared, datetime.now(UTC))
         if request.transient:
             result = await run(prepared)
             return Submission(_end_of(result).of(record), result)
-        lease = Lease(self._executions, await self._executions.create(record))
-        result = await _run_leased(prepared, lease)
+        lease = Lease(self._executions, record)
+        if not record_after or not self._executions.is_reachable:
+            await lease.begin()
+            record_after = 0.0
+        result = await _run_leased(prepared, lease, record_after)
         end = _end_of(result)
         try:
             finished = await lease.finish(end)
@@ -95,17 +121,6 @@ class Executor:
             self._background.add(task)
             task.add_done_callback(self._background.discard)
         return Submission(finished or end.of(lease.record), result, recorded=finished is not None)
-
-    async def _enqueue(self, prepared: PreparedExecution) -> Submission:
-        record = _new_record(prepared, ExecutionStatus.PENDING, datetime.now(UTC))
-        record = await self._executions.create(record)
-        try:
-            await self._queue.send(message_of(record))
-        except StorageUnavailableError:
-            # The caller is told that the run did not come about, so the record must not say that it will.
-            await self._executions.finish(record, _not_enqueued(record))
-            raise
-        return Submission(record)
 
     async def run_queued(self, text: str) -> None:
         """Runs the execution that a queue message names; a message that names nothing to run is logged and dropped.
@@ -153,21 +168,14 @@ class Executor:
         end = _end_of(result)
         policy = prepared.metadata.retry_policy if prepared and prepared.metadata else None
         wait = retry_wait(policy, lease.record, end)
-        if wait is None or not await self._retry(lease.record, end, wait):
-            await lease.finish_patiently(end)
-
-    async def _retry(self, record: ExecutionRecord, end: ExecutionEnd, wait: float) -> bool:
-        """Has the execution tried again after `wait` seconds; false when the record can't be written as it was read."""
-        try:
-            waiting = await self._executions.transition(record, next_attempt(record, end))
-        except (ExecutionChangedError, StorageUnavailableError):
-            return False
-        # Only now: a message that comes before its record is changed is for an attempt that nobody knows, and dropped.
-        try:
-            await self._queue.send(message_of(waiting), visibility_delay_seconds=round(wait))
-        except StorageUnavailableError:
-            await self._executions.finish(waiting, _not_enqueued(waiting))
-        return True
+        if wait is not None:
+            try:
+                await self._outbox.retry(lease.record, end, wait)
+            except (ExecutionChangedError, StorageUnavailableError):
+                logger.warning("Execution %s can't be tried again as it stands; it ends", record.execution_id)
+            else:
+                return
+        await lease.finish_patiently(end)
 
     async def end_poisoned(self, text: str) -> None:
         """Ends the execution whose message was given up by the queue, unless it is of another attempt or runs.
@@ -218,10 +226,11 @@ class Executor:
         raise ConflictError(f"The execution has ended already: it is {record.status}")
 
 
-async def _run_leased(prepared: PreparedExecution, lease: Lease) -> ExecutionResult:
+async def _run_leased(prepared: PreparedExecution, lease: Lease, record_after: float = 0.0) -> ExecutionResult:
     prepared.request.stop = lease.stop
+    prepared.request.logs = lease.logs
     prepared.request.on_context = lease.watch
-    lease.hold()
+    lease.hold(record_after)
     try:
         return await run(prepared)
     finally:
@@ -239,15 +248,8 @@ async def _finish_in_background(lease: Lease, end: ExecutionEnd) -> None:
             len(json.dumps(end.result)),
             len(end.logs),
         )
-
-
-def _not_enqueued(record: ExecutionRecord) -> ExecutionEnd:
-    return ExecutionEnd(
-        status=ExecutionStatus.FAILED,
-        completed_at=datetime.now(UTC),
-        error_message=f"{record.workflow_name} could not be enqueued: the queue was out of reach",
-        error_type="ServiceUnavailable",
-    )
+    except ExecutionChangedError:
+        logger.error("The end of execution %s was not recorded: there is another of this id", lease.record.execution_id)  # noqa: TRY400 - as above
 
 
 def _cancelling(record: ExecutionRecord) -> ExecutionRecord:
@@ -264,14 +266,7 @@ def _cancelled(record: ExecutionRecord) -> ExecutionRecord:
     return end.of(record)
 
 
-def _new_record(
-    prepared: PreparedExecution,
-    status: ExecutionStatus,
-    now: datetime,
-    *,
-    started_at: datetime | None = None,
-    lease_until: datetime | None = None,
-) -> ExecutionRecord:
+def _new_record(prepared: PreparedExecution, now: datetime, *, is_queued: bool = False) -> ExecutionRecord:
     request = prepared.request
     return ExecutionRecord(
         execution_id=request.execution_id,
@@ -284,16 +279,17 @@ def _new_record(
         executed_by_email=request.caller.email,
         is_platform_admin=request.is_platform_admin,
         is_function_key=request.is_function_key,
-        status=status,
+        is_queued=is_queued,
+        status=ExecutionStatus.PENDING if is_queued else ExecutionStatus.RUNNING,
         created_at=now,
-        started_at=started_at,
-        lease_until=lease_until,
+        started_at=None if is_queued else now,
+        lease_until=None if is_queued else lease_from(now),
         # What the caller sent, not what validation made of it: a run from the queue is validated again.
         input_data=to_json(dict(request.parameters)),
         code=request.code,
         attempt=request.attempt,
         # The queue message is a call that the repository does not see.
-        storage_calls=1 if status is ExecutionStatus.PENDING else 0,
+        storage_calls=1 if is_queued else 0,
     )
 
 

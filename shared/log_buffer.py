@@ -17,6 +17,8 @@ MAX_BYTES = 5 * 1024 * 1024
 MAX_LINE_CHARACTERS = 256 * 1024
 # What an entry costs besides its text, about: the keys and the time, as JSON.
 _ENTRY_BYTES = 120
+# A line whose number was given out is added at once, unless its thread waits for its turn, or died just then.
+_IN_FLIGHT_SECONDS = 1.0
 
 
 class LogEntry(NamedTuple):
@@ -49,9 +51,13 @@ class LogBuffer:
 
     No lock guards it: appending to a deque and counting up are atomic, and a thread that is being stopped could die
     holding one. Threads that write at the very same moment may pass the bounds by a line each.
+
+    Args:
+        max_lines, max_bytes: the bounds.
+        last: sequence number of the last line of the attempts before, which this log goes on from.
     """
 
-    def __init__(self, max_lines: int = MAX_LINES, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, max_lines: int = MAX_LINES, max_bytes: int = MAX_BYTES, *, last: int = 0) -> None:
         self._head: deque[LogEntry] = deque()
         self._tail: deque[LogEntry] = deque()
         self._half_lines = max(1, max_lines // 2)
@@ -59,7 +65,9 @@ class LogBuffer:
         self._head_bytes = 0
         self._tail_bytes = 0
         self._head_full = False
-        self._sequence = itertools.count(1)
+        self._last_before = last
+        self._sequence = itertools.count(last + 1)
+        self._left_out = last
         self._partial: dict[tuple[str, int], str] = {}
         self._closed = False
         self.late_lines = 0
@@ -107,9 +115,11 @@ class LogBuffer:
         self._tail_bytes += size
         while len(self._tail) > self._half_lines or (self._tail_bytes > self._half_bytes and len(self._tail) > 1):
             try:
-                self._tail_bytes -= self._tail.popleft().size
+                dropped = self._tail.popleft()
             except IndexError:  # another thread was quicker
                 break
+            self._tail_bytes -= dropped.size
+            self._left_out = max(self._left_out, dropped.seq)
 
     def write(self, source: str, text: str) -> None:
         """Takes text as a stream does: a newline ends a line, a carriage return overwrites what stands before it."""
@@ -140,13 +150,44 @@ class LogBuffer:
         tail = sorted(self._tail.copy())
         kept = head + tail
         lines: list[dict[str, Any]] = []
-        last = 0
+        last = self._last_before
         for entry in kept:
             if entry.seq > last + 1 and last >= after and self._head_full:
-                lines.append(_gap(last + 1, entry.seq - 1, entry.created))
+                lines.append(gap_between(last, entry).as_json())
             last = entry.seq
             if entry.seq > after:
                 lines.append(entry.as_json())
+        return lines
+
+    def fresh(self, after: int, max_bytes: int) -> list[LogEntry]:
+        """The lines after `after`, in order, for one who keeps up with the run: each is given out once.
+
+        Where lines were left out meanwhile, an entry in their place names their sequence numbers. It stops before a
+        line that another thread is about to add.
+
+        Args:
+            after: sequence number of the last line that was taken, or `last`.
+            max_bytes: after how much to stop; the rest is for the next call.
+        """
+        lines: list[LogEntry] = []
+        newest = self._tail or self._head
+        if not newest or newest[-1].seq <= after:
+            return lines
+        settled = time.time() - _IN_FLIGHT_SECONDS
+        size = 0
+        for entry in (*sorted(self._head.copy()), *sorted(self._tail.copy())):
+            if entry.seq <= after:
+                continue
+            if entry.seq > after + 1:
+                if entry.seq - 1 <= self._left_out:
+                    lines.append(gap_between(after, entry))
+                elif entry.created > settled:
+                    break
+            lines.append(entry)
+            after = entry.seq
+            size += entry.size
+            if size >= max_bytes:
+                break
         return lines
 
     def _add_printed(self, source: str, line: str) -> None:
@@ -154,7 +195,10 @@ class LogBuffer:
         self.add("info" if source == "stdout" else "error", line, source)
 
 
-def _gap(first: int, last: int, created: float) -> dict[str, Any]:
-    message = f"{last - first + 1} lines were left out here: sequence numbers {first} to {last}"
-    data = {"firstLeftOut": first, "lastLeftOut": last}
-    return LogEntry(last, created, "warning", message, "engine", None, data, 0).as_json()
+def gap_between(last: int, following: LogEntry) -> LogEntry:
+    """The entry that stands for the lines left out after the one numbered `last` and before `following`."""
+    first_left_out, last_left_out = last + 1, following.seq - 1
+    count = last_left_out - last
+    message = f"{count} lines were left out here: sequence numbers {first_left_out} to {last_left_out}"
+    data = {"firstLeftOut": first_left_out, "lastLeftOut": last_left_out}
+    return LogEntry(last_left_out, following.created, "warning", message, "engine", None, data, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from shared.models.executions import ExecutionStatus
@@ -38,11 +39,17 @@ def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: Executi
     return min(backoff * spread, longest)
 
 
-def next_attempt(record: ExecutionRecord, end: ExecutionEnd) -> ExecutionRecord:
-    """The record as it waits for its next attempt, with what this one came to."""
+def next_attempt(record: ExecutionRecord, end: ExecutionEnd, wait: float) -> ExecutionRecord:
+    """The record as it waits for its next attempt, `wait` seconds from this one's end, with what this one came to."""
     blank = ExecutionEnd(status=ExecutionStatus.PENDING, completed_at=end.completed_at)
-    waiting = replace(blank.of(record), completed_at=None, started_at=None, attempt=record.attempt + 1)
-    return replace(waiting, attempts=(*record.attempts, _outcome(record, end)))
+    return replace(
+        blank.of(record),
+        completed_at=None,
+        started_at=None,
+        attempt=record.attempt + 1,
+        attempts=(*record.attempts, _outcome(record, end)),
+        due_at=end.completed_at + timedelta(seconds=wait),
+    )
 
 
 def _outcome(record: ExecutionRecord, end: ExecutionEnd) -> dict[str, Any]:
@@ -51,6 +58,7 @@ def _outcome(record: ExecutionRecord, end: ExecutionEnd) -> dict[str, Any]:
         "status": str(end.status),
         "errorType": end.error_type,
         "error": end.error_message,
+        "details": end.error_details,
         "startedAt": record.started_at.isoformat() if record.started_at else None,
         "completedAt": end.completed_at.isoformat(),
         "durationMs": end.duration_ms,

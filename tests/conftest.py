@@ -39,14 +39,14 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 
 
 @pytest.fixture(scope="session")
-def _account_supply(azurite: Azurite) -> Iterator[StorageAccount]:
+def storage_accounts(azurite: Azurite) -> Iterator[StorageAccount]:
     return unused_accounts(azurite)
 
 
 @pytest.fixture
-def storage_account(_account_supply: Iterator[StorageAccount]) -> StorageAccount:
+def storage_account(storage_accounts: Iterator[StorageAccount]) -> StorageAccount:
     """An empty storage account of this test alone."""
-    account = next(_account_supply, None)
+    account = next(storage_accounts, None)
     if account is None:
         pytest.fail(
             f"all {ACCOUNTS} storage accounts of the session are used; raise ACCOUNTS in tests/support/accounts.py"

@@ -22,6 +22,7 @@ from shared.errors import (
     PlatformError,
     UnauthorizedError,
 )
+from shared.idempotency import IdempotencyKey
 from shared.models.errors import ErrorResponse
 from shared.settings import get_settings
 
@@ -44,12 +45,16 @@ class Call(Generic[BodyT, QueryT]):
         principal_or_none: who is calling, None for nobody.
         body, query: read as the route's models.
         path: the route's parameters.
+        headers: names in lower case.
+        route: method and path of the request, below `/api`.
     """
 
     principal_or_none: Principal | None
     body: BodyT
     query: QueryT
     path: Mapping[str, str]
+    headers: Mapping[str, str]
+    route: str
 
     @property
     def principal(self) -> Principal:
@@ -57,6 +62,18 @@ class Call(Generic[BodyT, QueryT]):
         if self.principal_or_none is None:
             raise UnauthorizedError("Sign in to use this")
         return self.principal_or_none
+
+    @property
+    def idempotency_key(self) -> IdempotencyKey | None:
+        """The request's Idempotency-Key; None when it has none.
+
+        Raises:
+            BadRequestError: it is no printable ASCII, or longer than 255 characters.
+        """
+        text = self.headers.get("idempotency-key")
+        if text is None:
+            return None
+        return IdempotencyKey.of(text, self.route, [self.body.model_dump(), self.query.model_dump()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +131,14 @@ def register(
 async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.HttpRequest) -> func.HttpResponse:
     principal = authenticate(req.headers, get_settings())
     authorize(principal, declared.access)
-    call = Call(principal, _read_body(req, declared.body), _read_query(req, declared.query), dict(req.route_params))
+    call = Call(
+        principal_or_none=principal,
+        body=_read_body(req, declared.body),
+        query=_read_query(req, declared.query),
+        path=dict(req.route_params),
+        headers={name.lower(): value for name, value in cast("Mapping[str, str]", req.headers).items()},
+        route=f"{declared.method} {declared.path.format_map(req.route_params)}",
+    )
     answer = await entry_point(call)
     return _response(answer if isinstance(answer, Reply) else Reply(answer))
 

@@ -12,6 +12,8 @@ EXECUTED_ANSWERS: dict[int, object] = {200: ExecutionResponse, 202: ExecutionAcc
 def executed_reply(executed: Executed) -> Reply:
     """200 with what the run came to, or 202 with where to look for it."""
     headers = {} if executed.recorded else {"Execution-Recorded": "false"}
+    if executed.replayed:
+        headers["Idempotent-Replayed"] = "true"
     if isinstance(executed.answer, ExecutionAccepted):
         return Reply(executed.answer, 202, {**headers, "Location": executed.answer.links.self_})
     return Reply(executed.answer, 200, headers)

@@ -113,4 +113,6 @@ async def cancel_execution(call: Call[Nothing, Nothing]) -> Reply:
     answers=EXECUTED_ANSWERS,
 )
 async def rerun_execution(call: Call[Nothing, Nothing]) -> Reply:
-    return executed_reply(await handlers.rerun_execution(call.path["executionId"], call.principal))
+    return executed_reply(
+        await handlers.rerun_execution(call.path["executionId"], call.principal, call.idempotency_key)
+    )

@@ -39,7 +39,9 @@ async def list_workflows(_: Call[Nothing, Nothing]) -> list[WorkflowModel]:
     answers=EXECUTED_ANSWERS,
 )
 async def execute(call: Call[ExecuteRequest, Nothing]) -> Reply:
-    return executed_reply(await workflows_handlers.execute_workflow(call.body, call.principal))
+    return executed_reply(
+        await workflows_handlers.execute_workflow(call.body, call.principal, None, call.idempotency_key)
+    )
 
 
 @route(
@@ -53,5 +55,7 @@ async def execute(call: Call[ExecuteRequest, Nothing]) -> Reply:
     answers=EXECUTED_ANSWERS,
 )
 async def execute_named(call: Call[ExecuteRequest, Nothing]) -> Reply:
-    executed = await workflows_handlers.execute_workflow(call.body, call.principal, call.path["workflowName"])
+    executed = await workflows_handlers.execute_workflow(
+        call.body, call.principal, call.path["workflowName"], call.idempotency_key
+    )
     return executed_reply(executed)

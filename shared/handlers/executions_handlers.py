@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from shared.auth import Principal
 from shared.engine import ExecutionRequest
@@ -12,6 +13,7 @@ from shared.errors import NotFoundError
 from shared.executor import get_executor
 from shared.handlers.views import detail_of, links_of
 from shared.handlers.workflows_handlers import Executed, submit
+from shared.idempotency import IdempotencyKey
 from shared.models.executions import (
     ExecutionAccepted,
     ExecutionDetail,
@@ -20,6 +22,7 @@ from shared.models.executions import (
     ExecutionLogsQuery,
     ExecutionLogsView,
     ExecutionResultView,
+    ExecutionStatus,
     ExecutionVariablesView,
 )
 from shared.registry import WORKFLOW
@@ -74,19 +77,29 @@ async def get_result(execution_id: str, principal: Principal) -> ExecutionResult
 async def get_logs(execution_id: str, query: ExecutionLogsQuery, principal: Principal) -> ExecutionLogsView:
     """The log's lines after a cursor; with `wait`, as soon as there are any or the execution has ended.
 
+    The numbers of an attempt's lines go on from those of the attempt before, so a cursor leads through all of them.
+
     Raises:
         NotFoundError: there is no such execution that the caller may see.
     """
     deadline = time.monotonic() + query.wait
     while True:
         record = await _find(execution_id, principal)
-        lines = [dict(entry) for entry in record.logs if entry["seq"] > query.after]
+        lines = await _lines_after(record, query.after)
         left = deadline - time.monotonic()
         if lines or record.status.is_end or left <= 0:
             break
         await asyncio.sleep(min(_LOOK_AGAIN_SECONDS, left))
     cursor = lines[-1]["seq"] if lines else query.after
     return ExecutionLogsView(execution_id=record.execution_id, status=record.status, logs=lines, cursor=cursor)
+
+
+async def _lines_after(record: ExecutionRecord, after: int) -> list[dict[str, Any]]:
+    entries = [entry for attempt in record.attempts for entry in attempt["logs"]]
+    lines = [dict(entry) for entry in (*entries, *record.logs) if entry["seq"] > after]
+    if record.status in (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING):
+        lines += await _repository().lines_so_far(record, after)
+    return lines
 
 
 async def get_variables(execution_id: str, principal: Principal) -> ExecutionVariablesView:
@@ -114,12 +127,14 @@ async def cancel_execution(execution_id: str, principal: Principal) -> Execution
     )
 
 
-async def rerun_execution(execution_id: str, principal: Principal) -> Executed:
+async def rerun_execution(
+    execution_id: str, principal: Principal, idempotency_key: IdempotencyKey | None = None
+) -> Executed:
     """Runs what an execution ran, with the same input, as a new execution of the caller's.
 
     Raises:
         NotFoundError: there is no such execution that the caller may see.
-        ForbiddenError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError: see `submit`.
+        ConflictError, ForbiddenError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError: see `submit`.
     """
     record = await _find(execution_id, principal)
     request = ExecutionRequest(
@@ -133,7 +148,7 @@ async def rerun_execution(execution_id: str, principal: Principal) -> Executed:
         form_id=record.form_id,
         use=None if record.is_script else WORKFLOW,
     )
-    return await submit(request, principal)
+    return await submit(request, principal, idempotency_key)
 
 
 async def _find(execution_id: str, principal: Principal) -> ExecutionRecord:

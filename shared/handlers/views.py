@@ -58,7 +58,9 @@ def links_of(record: ExecutionRecord, principal: Principal) -> ExecutionLinks:
 
 def _attempt_of(outcome: JsonObject, principal: Principal) -> dict[str, Any]:
     """What an earlier attempt came to; its log is for administrators."""
-    return {**outcome, "logs": outcome["logs"] if principal.is_platform_admin else None}
+    admin = principal.is_platform_admin
+    details = _details_of(outcome["details"], admin=admin)
+    return {**outcome, "details": details, "logs": outcome["logs"] if admin else None}
 
 
 def _details_of(details: JsonObject | None, *, admin: bool) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from shared.engine import ExecutionRequest
 from shared.errors import BadRequestError, ForbiddenError
 from shared.executor import get_executor
 from shared.handlers.views import links_of, response_of
+from shared.idempotency import IdempotencyKey, get_idempotent_executor
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionResponse
 from shared.models.workflows import ParameterModel, WorkflowModel
 from shared.registry import WORKFLOW, FunctionMetadata, WorkflowParameter, get_registry
@@ -21,10 +22,11 @@ from shared.settings import get_settings
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """The answer to a call that ran or enqueued something; `recorded` as in `Submission`."""
+    """The answer to a call that ran or enqueued something; `recorded` and `replayed` as in `Submission`."""
 
     answer: ExecutionResponse | ExecutionAccepted
     recorded: bool
+    replayed: bool
 
 
 async def list_workflows() -> list[WorkflowModel]:
@@ -33,18 +35,24 @@ async def list_workflows() -> list[WorkflowModel]:
     return [_workflow_model(metadata) for metadata in get_registry().get_all_workflows()]
 
 
-async def execute_workflow(body: ExecuteRequest, principal: Principal, workflow_name: str | None = None) -> Executed:
+async def execute_workflow(
+    body: ExecuteRequest,
+    principal: Principal,
+    workflow_name: str | None = None,
+    idempotency_key: IdempotencyKey | None = None,
+) -> Executed:
     """Runs a workflow, or code that came with the request, or enqueues the run.
 
     Args:
         body: what to run, and with what.
         principal: who asks.
         workflow_name: the name in the path; wins over the one in the body.
+        idempotency_key: of the call; None when it has none.
 
     Raises:
         BadRequestError: there is neither a name nor code, or two names contradict each other.
         ForbiddenError: code came with the request, and this app takes none.
-        FunctionNotFoundError, InvalidInputError, StorageUnavailableError: see `Executor.submit`.
+        ConflictError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError: see `submit`.
     """
     if workflow_name is not None and body.workflow_name not in (None, workflow_name):
         raise BadRequestError(f"The path names the workflow {workflow_name!r}, the body {body.workflow_name!r}")
@@ -63,29 +71,39 @@ async def execute_workflow(body: ExecuteRequest, principal: Principal, workflow_
         form_id=body.form_id,
         use=None if body.code is not None else WORKFLOW,
     )
-    return await submit(request, principal)
+    return await submit(request, principal, idempotency_key)
 
 
-async def submit(request: ExecutionRequest, principal: Principal) -> Executed:
+async def submit(
+    request: ExecutionRequest, principal: Principal, idempotency_key: IdempotencyKey | None = None
+) -> Executed:
     """Runs or enqueues a request, and shows the caller what they may see of it.
 
+    With an Idempotency-Key that came before, it shows what that call came to. Transient runs, which leave nothing to
+    look for, take no notice of one.
+
     Raises:
+        ConflictError: the key came before with another body.
         ForbiddenError: it is inline code, and this app takes none.
         FunctionNotFoundError, InvalidInputError, StorageUnavailableError: see `Executor.submit`.
     """
     if request.code is not None and not get_settings().inline_code:
         raise ForbiddenError("Inline code is switched off for this app (setting INLINE_CODE)")
-    submission = await get_executor().submit(request)
+    if idempotency_key is None or request.transient:
+        submission = await get_executor().submit(request)
+    else:
+        submission = await get_idempotent_executor().submit(request, idempotency_key)
     record = submission.record
-    if submission.result is None:
+    if submission.goes_on:
         accepted = ExecutionAccepted(
             execution_id=record.execution_id,
             status=record.status,
-            message=f"{record.workflow_name} was enqueued",
+            message=f"{record.workflow_name} {'was enqueued' if record.is_queued else 'still runs'}",
             links=links_of(record, principal),
         )
-        return Executed(accepted, submission.recorded)
-    return Executed(response_of(record, principal, is_transient=request.transient), submission.recorded)
+        return Executed(accepted, submission.recorded, submission.replayed)
+    response = response_of(record, principal, is_transient=request.transient)
+    return Executed(response, submission.recorded, submission.replayed)
 
 
 def _new_id(*, transient: bool) -> str:

@@ -7,6 +7,7 @@ newest first, so that every list is read as a plain range of keys:
     w:WORKFLOW:TIME:ID   the list of a workflow      (WORKFLOW: hash of its name)
     u:USER:TIME:ID       the list of a user          (USER: hash of the id)
     s:STATUS:TIME:ID     the list of a status        (the row moves when the status does)
+    m:TIME:ID            the list of those that wait although their message could not be sent
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from shared.repositories.records import ExecutionFilters, ExecutionRecord
 from shared.storage.keys import key_hash
 
 ALL = "a:"
+UNSENT = "m:"
 # Sorts right behind the colon that ends each part of a key.
 _AFTER_COLON = ";"
 
@@ -56,9 +58,10 @@ def status_list(status: ExecutionStatus) -> str:
     return f"s:{status}:"
 
 
-def lists_of(record: ExecutionRecord) -> tuple[str, str, str]:
+def lists_of(record: ExecutionRecord) -> tuple[str, ...]:
     """The prefixes of all lists that a record belongs to, besides the list of all."""
-    return workflow_list(record.workflow_name), user_list(record.executed_by), status_list(record.status)
+    lists = (workflow_list(record.workflow_name), user_list(record.executed_by), status_list(record.status))
+    return (*lists, UNSENT) if record.is_unsent else lists
 
 
 def narrowest_list(filters: ExecutionFilters) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +38,7 @@ _ORIGIN_FIELDS = (
     "executed_by_email",
     "is_platform_admin",
     "is_function_key",
+    "is_queued",
 )
 # What storage adds to a row in an answer, its keys and these texts come to less than 1 KiB.
 _SUMMARY_BYTES = {
@@ -67,6 +69,7 @@ def summary_values(record: ExecutionRecord) -> dict[str, str | int | float | Non
         "startedAt": _time_text(record.started_at),
         "completedAt": _time_text(record.completed_at),
         "attempt": record.attempt,
+        "dueAt": _time_text(record.due_at),
     }
 
 
@@ -91,12 +94,34 @@ def summary_of(row: Row, scope: str) -> ExecutionSummary:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class UnfinishedExecution:
+    """What the list of a state says of an execution in it: its id, and the times as in `ExecutionRecord`."""
+
+    execution_id: str
+    started_at: datetime | None
+    due_at: datetime | None
+
+
+UNFINISHED_COLUMNS = ("RowKey", "startedAt", "dueAt")
+
+
+def unfinished_of(row: Row) -> UnfinishedExecution:
+    """What a row of a state's list says."""
+    return UnfinishedExecution(
+        execution_id=id_in(row.key),
+        started_at=_time_of(row.values.get("startedAt")),
+        due_at=_time_of(row.values.get("dueAt")),
+    )
+
+
 def record_values(record: ExecutionRecord) -> dict[str, str | int | float | bytes | None]:
     """The columns of the record itself; its payloads as they are in `stored`."""
     return {
         **summary_values(record),
         **record.stored,
         "isScript": record.is_script,
+        "isUnsent": record.is_unsent,
         "createdAt": _time_text(record.created_at),
         **changing_values(record),
     }
@@ -133,6 +158,8 @@ def record_of(row: Row, scope: str, payloads: Mapping[str, Any]) -> ExecutionRec
         result_type=values.get("resultType"),
         duration_ms=values.get("durationMs"),
         attempt=values["attempt"],
+        due_at=_time_of(values.get("dueAt")),
+        is_unsent=values["isUnsent"],
         lease_until=_time_of(values.get("leaseUntil")),
         storage_calls=values["storageCalls"],
         write_token=values["writeToken"],

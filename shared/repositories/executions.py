@@ -6,30 +6,28 @@ written in one transaction, on the condition that the main row is as it was read
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.models.executions import ExecutionStatus, ExecutionSummary
 from shared.repositories.execution_keys import (
-    key_of_token,
-    key_range,
+    UNSENT,
     list_key,
     lists_of,
     main_key,
-    narrowest_list,
     status_list,
-    token_of,
 )
+from shared.repositories.execution_lists import read_page, read_unfinished
+from shared.repositories.execution_log import chunks_of, read_chunks
 from shared.repositories.execution_rows import (
     PAYLOAD_COLUMNS,
-    SUMMARY_COLUMNS,
+    UnfinishedExecution,
     changing_values,
     payload_values,
     record_of,
     record_values,
-    summary_of,
     summary_values,
 )
 from shared.repositories.payloads import PayloadStore
@@ -40,14 +38,15 @@ from shared.repositories.records import (
     JsonObject,
     new_write_token,
 )
+from shared.repositories.scopes import ScopeRegister
 from shared.storage import (
     AlreadyExistsError,
     Delete,
     Insert,
+    Merge,
     MissingError,
     ModifiedError,
     Replace,
-    Row,
     Upsert,
     current_counter,
 )
@@ -59,9 +58,6 @@ if TYPE_CHECKING:
 
 TABLE = "Executions"
 CONTAINER = "executions"
-LARGEST_PAGE = 1000
-# With several filters, one page looks at no more than about 4,000 records.
-MOST_QUERIES = 5
 
 
 class ExecutionChangedError(Exception):
@@ -76,13 +72,21 @@ class ExecutionRepository:
     """
 
     def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._table = storage.table(TABLE)
+        self._scopes = ScopeRegister(self._table)
         self._payloads = PayloadStore(storage.blobs(CONTAINER))
 
-    async def create(self, record: ExecutionRecord) -> ExecutionRecord:
-        """Stores a new record (Pending or Running), in every list that it belongs to, in one call.
+    @property
+    def is_reachable(self) -> bool:
+        """False after a call did not reach storage, until one does."""
+        return self._storage.is_available
 
-        Safe to repeat with the same record: its `write_token` is recognized.
+    async def create(self, record: ExecutionRecord) -> ExecutionRecord:
+        """Stores a new record, in every list that it belongs to, in one call; the first of a scope costs one more.
+
+        It may have ended already: a quick run is recorded once, with its end. Safe to repeat with the same record: its
+        `write_token` is recognized.
 
         Returns:
             The record as stored, with `etag`; the one to go on with.
@@ -90,8 +94,9 @@ class ExecutionRepository:
         Raises:
             ExecutionChangedError: there is another execution with this id.
         """
-        if record.status not in (ExecutionStatus.PENDING, ExecutionStatus.RUNNING):
-            raise ValueError(f"a new execution is Pending or Running, not {record.status}")
+        if record.status is ExecutionStatus.CANCELLING:
+            raise ValueError("nobody can have asked for the end of an execution that is not recorded")
+        await self._scopes.add(record.scope)
         record = _with_cost(await self._with_payloads(None, record))
         return await self._write(record, [Insert(main_key(record.execution_id), record_values(record))])
 
@@ -121,6 +126,8 @@ class ExecutionRepository:
             record,
             status=ExecutionStatus.RUNNING,
             started_at=started_at,
+            due_at=None,
+            is_unsent=False,
             lease_until=lease_until,
             write_token=new_write_token(),
         )
@@ -152,19 +159,34 @@ class ExecutionRepository:
             # Another writer may have started from the same record: its write must not be taken for this one.
             following = replace(following, write_token=new_write_token())
         following = _with_cost(await self._with_payloads(current, following))
-        key = main_key(current.execution_id)
-        return await self._write(
-            following,
-            [
-                Replace(key, record_values(following), _etag(current)),
-                Delete(list_key(status_list(current.status), current.execution_id)),
-            ],
-        )
+        return await self._replace(current, following)
+
+    async def reschedule(self, record: ExecutionRecord, *, due_at: datetime, is_unsent: bool) -> ExecutionRecord:
+        """Notes of a Pending record when its message was sent, or that it was not.
+
+        Raises:
+            ExecutionChangedError: the record is no longer Pending, or somebody else has just done the same.
+        """
+        if record.status is not ExecutionStatus.PENDING:
+            raise ExecutionChangedError(f"Execution {record.execution_id} is {record.status} and waits for no message")
+        following = replace(record, due_at=due_at, is_unsent=is_unsent, write_token=new_write_token())
+        return await self._replace(record, _with_cost(following))
 
     async def renew(
-        self, record: ExecutionRecord, *, lease_until: datetime, progress: JsonObject | None = None
+        self,
+        record: ExecutionRecord,
+        *,
+        lease_until: datetime,
+        progress: JsonObject | None = None,
+        lines: Sequence[JsonObject] = (),
     ) -> ExecutionRecord:
-        """Prolongs the lease of a run and stores its progress, when there is news of it.
+        """Prolongs the lease of a run, and stores in the same call its progress and log lines, when there are new ones.
+
+        Args:
+            record: as last stored.
+            lease_until: until when the lease holds then.
+            progress: as reported since the last renewal; None for no news.
+            lines: of the log, see `chunks_of`.
 
         Raises:
             ExecutionChangedError: the record was changed since: somebody asked to cancel, or took it over.
@@ -176,11 +198,34 @@ class ExecutionRepository:
         following = _with_cost(following)
         values = {**changing_values(following), "progress": following.stored.get("progress")}
         key = main_key(record.execution_id)
+        partition = key_text(record.scope)
         try:
-            etag = await self._table.update(key_text(record.scope), key, values, _etag(record), "merge")
-        except (ModifiedError, MissingError):
+            if lines:
+                chunks = await chunks_of(record.execution_id, record.attempt, lines)
+                etag = (await self._table.transaction(partition, [Merge(key, values, _etag(record)), *chunks]))[0]
+            else:
+                etag = await self._table.update(partition, key, values, _etag(record), "merge")
+        except (AlreadyExistsError, ModifiedError, MissingError):
             etag = await self._etag_of_own_write(following)
         return _stored(following, etag)
+
+    async def lines_so_far(self, record: ExecutionRecord, after: int = 0) -> list[dict[str, Any]]:
+        """The log lines of the record's attempt that were stored while it ran, numbered above `after`."""
+        return await read_chunks(self._table, record.scope, record.execution_id, record.attempt, after)
+
+    async def scopes(self) -> Sequence[str]:
+        """All scopes that have executions."""
+        return await self._scopes.all()
+
+    def unfinished(
+        self, scope: str, status: ExecutionStatus, created_to: datetime
+    ) -> AsyncIterator[UnfinishedExecution]:
+        """What is in a state, of what was created until a moment; a call for each 1,000 of them."""
+        return read_unfinished(self._table, scope, status_list(status), created_to)
+
+    def unsent(self, scope: str) -> AsyncIterator[UnfinishedExecution]:
+        """What waits although its message could not be sent; a call for each 1,000 of them."""
+        return read_unfinished(self._table, scope, UNSENT, None)
 
     async def list(
         self, scope: str, filters: ExecutionFilters, *, limit: int, token: str | None = None
@@ -199,36 +244,7 @@ class ExecutionRepository:
         Raises:
             BadRequestError: the token is not one of this list.
         """
-        prefix = narrowest_list(filters)
-        above, below = key_range(prefix, filters.created_from, filters.created_to)
-        last_key = key_of_token(token, prefix) if token else None
-        if last_key is not None:
-            above = max(above, last_key)
-        others = _other_filters(filters)
-        size = min((limit + 1) * (8 if others else 1), LARGEST_PAGE)
-
-        found: list[Row] = []
-        continuation = None
-        for _ in range(MOST_QUERIES):
-            page = await self._table.query(
-                key_text(scope),
-                above=above,
-                below=below,
-                limit=size,
-                select=SUMMARY_COLUMNS,
-                continuation=continuation,
-            )
-            for row in page.rows:
-                if all(row.values[name] == value for name, value in others.items()):
-                    if len(found) == limit:
-                        return [summary_of(each, scope) for each in found], token_of(found[-1].key)
-                    found.append(row)
-                last_key = row.key
-            continuation = page.continuation
-            if continuation is None:
-                return [summary_of(each, scope) for each in found], None
-            size = LARGEST_PAGE
-        return [summary_of(each, scope) for each in found], last_key and token_of(last_key)
+        return await read_page(self._table, scope, filters, limit=limit, token=token)
 
     async def _with_payloads(self, current: ExecutionRecord | None, following: ExecutionRecord) -> ExecutionRecord:
         """Stores the payloads that are not stored yet."""
@@ -241,6 +257,16 @@ class ExecutionRepository:
         }
         fresh = {name: value for name, value in values.items() if name not in kept}
         return replace(following, stored={**kept, **await self._payloads.put(fresh, _blob_name(following))})
+
+    async def _replace(self, current: ExecutionRecord, following: ExecutionRecord) -> ExecutionRecord:
+        left = [prefix for prefix in lists_of(current) if prefix not in lists_of(following)]
+        return await self._write(
+            following,
+            [
+                Replace(main_key(current.execution_id), record_values(following), _etag(current)),
+                *(Delete(list_key(prefix, current.execution_id)) for prefix in left),
+            ],
+        )
 
     async def _write(self, record: ExecutionRecord, changes: Sequence[Change]) -> ExecutionRecord:
         """Makes the changes, of which the first is that of the main row, and writes all list rows of the record."""
@@ -287,12 +313,3 @@ def _stored(record: ExecutionRecord, etag: str | None) -> ExecutionRecord:
     if counter is not None:
         counter.recorded = counter.total
     return replace(record, etag=etag)
-
-
-def _other_filters(filters: ExecutionFilters) -> dict[str, str]:
-    """The columns that must have a value besides what the narrowest list holds already."""
-    columns = {"workflowName": filters.workflow_name, "status": filters.status}
-    others = {name: str(value) for name, value in columns.items() if value is not None}
-    if filters.executed_by is None and others:
-        others.pop(next(iter(others)))
-    return others

@@ -47,6 +47,10 @@ class ExecutionRecord:
         progress: what the run last reported about itself.
         attempt: 1 for the first run.
         attempts: what the attempts before this one came to.
+        is_queued: whether a worker runs it from the queue, and not the process that was called.
+        due_at: from when on the message of a Pending record is to be seen, or when it was last sent; None: from the
+            start.
+        is_unsent: whether that message is known not to have been sent.
         lease_until: until when the worker that runs it is believed to be alive.
         storage_calls: how many storage calls it has cost, up to and with its last write. A caller that knows of a call
             the repository does not see (the queue message of a Pending record) starts with that number.
@@ -66,6 +70,7 @@ class ExecutionRecord:
     is_script: bool = False
     is_platform_admin: bool = False
     is_function_key: bool = False
+    is_queued: bool = False
     form_id: str | None = None
     input_data: JsonObject | None = None
     code: str | None = None
@@ -84,6 +89,8 @@ class ExecutionRecord:
     progress: JsonObject | None = None
     attempt: int = 1
     attempts: Sequence[JsonObject] = ()
+    due_at: datetime | None = None
+    is_unsent: bool = False
     lease_until: datetime | None = None
     storage_calls: int = 0
     write_token: str = field(default_factory=new_write_token)
@@ -135,6 +142,8 @@ class ExecutionEnd:
             state_snapshots=self.state_snapshots,
             integration_calls=self.integration_calls,
             progress=self.progress,
+            due_at=None,
+            is_unsent=False,
             lease_until=None,
             write_token=self.write_token,
         )

@@ -1,4 +1,4 @@
-"""An execution that can't be enqueued is refused, and its record says so."""
+"""An execution whose message can't be sent waits, and is sent as soon as the queue is back."""
 
 from __future__ import annotations
 
@@ -6,34 +6,107 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from azure.storage.queue import QueueClient
 
 from shared.context import Caller
 from shared.engine import ExecutionRequest
 from shared.errors import StorageUnavailableError
 from shared.executor import Executor
 from shared.queue_messages import EXECUTION_QUEUE
+from shared.recovery import Recovery
 from shared.repositories.executions import ExecutionRepository
 from shared.repositories.ids import new_execution_id
-from shared.repositories.records import ExecutionFilters
+from shared.repositories.records import ExecutionFilters, ExecutionRecord
 from shared.storage import Storage
-from tests.support.proxy import StorageProxy
+from tests.support.accounts import StorageAccount
+from tests.support.proxy import Exchange, StorageProxy
+
+App = Callable[[], Storage]
 
 
-async def test_with_the_queue_out_of_reach_the_caller_is_told_and_the_record_ends_as_failed(
-    app: Callable[[], Storage], proxy: StorageProxy, proxied: Storage
-):
-    executions = ExecutionRepository(proxied)
-    executor = Executor(executions, proxied.queue(EXECUTION_QUEUE))
-    proxy.refuse(lambda exchange: exchange.service == "queue")
-    request = ExecutionRequest(
+def new_request() -> ExecutionRequest:
+    return ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),
         caller=Caller("u1", name="U One"),
         name="add_later",
         parameters={"a": 1},
         use="workflow",
     )
+
+
+@pytest.fixture
+def executions(proxied: Storage) -> ExecutionRepository:
+    return ExecutionRepository(proxied)
+
+
+@pytest.fixture
+def executor(executions: ExecutionRepository, proxied: Storage) -> Executor:
+    return Executor(executions, proxied.queue(EXECUTION_QUEUE))
+
+
+async def read(executions: ExecutionRepository, execution_id: str) -> ExecutionRecord:
+    record = await executions.get("GLOBAL", execution_id)
+    assert record is not None
+    return record
+
+
+async def test_with_the_queue_out_of_reach_an_execution_is_taken_and_its_message_sent_later(
+    app: App, proxy: StorageProxy, proxied: Storage, executions: ExecutionRepository, executor: Executor
+):
+    waiting_already = await executor.submit(new_request())
+    proxy.refuse(lambda exchange: exchange.service == "queue")
+    submission = await executor.submit(new_request())
+    execution_id = submission.record.execution_id
+    assert (await read(executions, execution_id)).status == "Pending"
+    recovery = Recovery(executions, proxied.queue(EXECUTION_QUEUE))
     with pytest.raises(StorageUnavailableError):
-        await executor.submit(request)
-    (listed,), _ = await executions.list("GLOBAL", ExecutionFilters(), limit=10)
-    assert (listed.execution_id, listed.status) == (request.execution_id, "Failed")
-    assert listed.error == "add_later could not be enqueued: the queue was out of reach"
+        await recovery.recover()
+    proxy.refuse(None)
+    assert (await recovery.recover()).sent == 1
+    assert (await recovery.recover()).sent == 0
+    assert await app().queue(EXECUTION_QUEUE).length() == 2
+    assert not (await read(executions, execution_id)).is_unsent
+    # The one whose message lies in the queue was left alone.
+    assert (await read(executions, waiting_already.record.execution_id)).due_at is None
+
+
+async def test_nothing_is_sent_for_a_record_that_could_not_be_written(
+    app: App, proxy: StorageProxy, executions: ExecutionRepository, executor: Executor
+):
+    proxy.refuse(lambda exchange: exchange.service == "table")
+    with pytest.raises(StorageUnavailableError):
+        await executor.submit(new_request())
+    proxy.refuse(None)
+    assert await app().queue(EXECUTION_QUEUE).length() == 0
+    assert await executions.list("GLOBAL", ExecutionFilters(), limit=10) == ([], None)
+
+
+async def test_with_all_of_storage_gone_right_after_the_record_its_message_is_sent_later_all_the_same(
+    app: App,
+    proxy: StorageProxy,
+    proxied: Storage,
+    executions: ExecutionRepository,
+    executor: Executor,
+    storage_account: StorageAccount,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    await executor.submit(new_request())
+    gone: list[bool] = []
+
+    def is_refused(exchange: Exchange) -> bool:
+        # From the first message on nothing reaches storage, so not even that it was not sent can be noted.
+        if exchange.service == "queue":
+            gone.append(True)
+        return bool(gone)
+
+    proxy.refuse(is_refused)
+    execution_id = (await executor.submit(new_request())).record.execution_id
+    proxy.refuse(None)
+    monkeypatch.setattr("shared.recovery.UNSENT_AFTER_SECONDS", 0.0)
+    recovery = Recovery(executions, proxied.queue(EXECUTION_QUEUE))
+    # The message before it lies in the queue still, so its own may lie behind.
+    assert (await recovery.recover()).sent == 0
+    with QueueClient.from_connection_string(storage_account.connection_string, EXECUTION_QUEUE) as queue:
+        queue.clear_messages()
+    assert (await recovery.recover()).sent == 2
+    assert (await read(executions, execution_id)).due_at is not None

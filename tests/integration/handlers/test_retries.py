@@ -11,6 +11,7 @@ from shared.handlers.executions_handlers import get_execution
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionDetail
 from shared.queue_messages import EXECUTION_QUEUE
+from shared.recovery import get_recovery
 from shared.repositories.executions import ExecutionRepository
 from shared.storage import Queue, Storage
 from tests.integration.handlers.conftest import ADMIN, USER
@@ -86,13 +87,17 @@ async def test_a_retry_that_is_delivered_at_once_is_not_lost(app: App):
     assert (ended.status, ended.attempt) == ("Success", 3)
 
 
-async def test_a_retry_whose_message_can_not_be_sent_ends_the_execution_as_failed(
+async def test_a_retry_whose_message_can_not_be_sent_waits_until_it_is_sent_again(
     app: App, proxy: StorageProxy, proxied: Storage
 ):
     execution_id = await enqueued("flaky", succeeds_at=2)
     proxy.refuse(lambda exchange: exchange.service == "queue")
     executor = Executor(ExecutionRepository(proxied), proxied.queue(EXECUTION_QUEUE))
     await executor.run_queued(json.dumps({"execution_id": execution_id}))
-    ended = await get_execution(execution_id, ADMIN)
-    assert (ended.status, ended.error_type) == ("Failed", "ServiceUnavailable")
-    assert [one["error"] for one in ended.attempts] == ["attempt 1 failed"]
+    waiting = await get_execution(execution_id, ADMIN)
+    assert (waiting.status, waiting.attempt) == ("Pending", 2)
+    proxy.refuse(None)
+    before = await app().queue(EXECUTION_QUEUE).length()
+    assert (await get_recovery().recover()).sent == 1
+    assert await app().queue(EXECUTION_QUEUE).length() == before + 1
+    assert (await deliver(execution_id, attempt=2)).status == "Success"

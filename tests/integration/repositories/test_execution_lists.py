@@ -14,8 +14,9 @@ import pytest
 
 from shared.errors import BadRequestError
 from shared.models.executions import ExecutionStatus, ExecutionSummary
-from shared.repositories import executions as module
-from shared.repositories.executions import MOST_QUERIES, ExecutionRepository
+from shared.repositories import execution_lists as module
+from shared.repositories.execution_lists import MOST_QUERIES
+from shared.repositories.executions import ExecutionRepository
 from shared.repositories.records import ExecutionFilters, ExecutionRecord
 from shared.storage import Storage
 from tests.support.executions import SCOPE, history, insert_directly, new_record, success

@@ -26,9 +26,9 @@ PENDING = {"status": ExecutionStatus.PENDING, "started_at": None}
 
 @pytest.fixture
 async def executions(storage: Storage) -> ExecutionRepository:
-    """The record store, with its table there already."""
+    """The record store, with its table there already, and with the scope `known`."""
     repository = ExecutionRepository(storage)
-    await repository.create(new_record(scope="warm-up"))
+    await repository.create(new_record(scope="known"))
     return repository
 
 
@@ -85,7 +85,9 @@ async def test_an_unknown_id_is_nothing(executions: ExecutionRepository) -> None
 
 async def test_a_sync_run_costs_two_calls_and_says_so(executions: ExecutionRepository) -> None:
     with count_storage_calls() as calls:
-        finished = await executions.finish(await executions.create(new_record()), success(logs=[{"m": "x" * 30_000}]))
+        finished = await executions.finish(
+            await executions.create(new_record(scope="known")), success(logs=[{"m": "x" * 30_000}])
+        )
     assert (calls.tables, calls.queues, calls.blobs) == (2, 0, 0)
     assert (await read(executions, finished)).storage_calls == 2
 
@@ -96,7 +98,7 @@ async def test_a_queued_run_costs_one_call_and_its_message_and_then_three_and_sa
     queue = storage.queue("jobs")
     await queue.send("the queue is there now")
     with count_storage_calls() as enqueue:
-        created = await executions.create(new_record(**PENDING, storage_calls=1))
+        created = await executions.create(new_record(scope="known", **PENDING, storage_calls=1))
         await queue.send(created.execution_id)
     assert (enqueue.tables, enqueue.queues, enqueue.blobs) == (1, 1, 0)
 
@@ -174,9 +176,31 @@ async def test_a_record_goes_only_where_its_state_may_go(
         assert (await read(executions, record)).status == record.status
 
 
-async def test_a_new_record_is_neither_ended_nor_one_that_is_there(executions: ExecutionRepository) -> None:
-    with pytest.raises(ValueError, match="Pending or Running"):
-        await executions.create(new_record(status=ExecutionStatus.SUCCESS))
+async def test_the_first_record_of_a_scope_notes_the_scope_and_the_others_cost_nothing_more(storage: Storage) -> None:
+    executions = ExecutionRepository(storage)
+    scopes = ["GLOBAL", SCOPE, "", "ö/'x", "known"]
+    for scope in scopes:
+        await executions.create(new_record(scope=scope))
+        with count_storage_calls() as calls:
+            await executions.create(new_record(scope=scope))
+        assert calls.total == 1
+    assert sorted(await ExecutionRepository(storage).scopes()) == sorted(scopes)
+
+
+async def test_a_record_may_be_stored_for_the_first_time_with_its_end(executions: ExecutionRepository) -> None:
+    with count_storage_calls() as calls:
+        record = await executions.create(success(logs=[{"seq": 1}]).of(new_record(scope="known")))
+    assert calls.total == 1
+    assert await read(executions, record) == record
+    summaries, _ = await executions.list("known", ExecutionFilters(status=ExecutionStatus.SUCCESS), limit=10)
+    assert [summary.execution_id for summary in summaries] == [record.execution_id]
+
+
+async def test_a_new_record_is_not_one_that_is_there_nor_one_whose_end_was_asked_for(
+    executions: ExecutionRepository,
+) -> None:
+    with pytest.raises(ValueError, match="not recorded"):
+        await executions.create(new_record(status=ExecutionStatus.CANCELLING))
     record = await executions.create(new_record())
     with pytest.raises(ExecutionChangedError):
         await executions.create(new_record(execution_id=record.execution_id, result="other"))
@@ -223,7 +247,7 @@ def _noise(characters: int) -> str:
 async def test_large_payloads_go_to_one_blob_for_each_write(executions: ExecutionRepository, storage: Storage) -> None:
     await storage.blobs(CONTAINER).put("warm-up", b"")
     with count_storage_calls() as calls:
-        created = await executions.create(new_record(input_data={"text": _noise(5 << 20)}))
+        created = await executions.create(new_record(scope="known", input_data={"text": _noise(5 << 20)}))
         finished = await executions.finish(
             created, success(result=_noise(200_000), logs=[{"message": _noise(300_000)}], variables={"small": 1})
         )

@@ -1,0 +1,107 @@
+"""Claimed Idempotency-Keys: one row for each, which names the execution that the first call began."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared.storage import AlreadyExistsError, Delete, MissingError, ModifiedError
+
+if TYPE_CHECKING:
+    from shared.storage import Row, Storage
+
+TABLE = "IdempotencyKeys"
+KEPT_FOR = timedelta(hours=24)
+# Keys are spread over as many partitions, so that they can be looked through without reading the table as a whole.
+_PARTITIONS = "0123456789abcdef"
+_PAGE_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claimed key stands for.
+
+    Attributes:
+        execution_id: of the execution that the first call began.
+        digest: of that call's body and query.
+    """
+
+    execution_id: str
+    digest: str
+
+
+class IdempotencyKeyRepository:
+    """Claims keys. All methods raise `StorageUnavailableError` when storage is out of reach.
+
+    Args:
+        storage: where the keys are.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._table = storage.table(TABLE)
+
+    async def claim(self, owner: Sequence[str], execution_id: str, digest: str, now: datetime) -> Claim:
+        """Claims a key for an execution. One call for the first, two for those that follow.
+
+        Args:
+            owner: what tells the key from all others: scope, caller, route and the key itself.
+            execution_id, digest: what the claim is to say.
+            now: with a time zone; a claim is valid for 24 hours.
+
+        Returns:
+            This claim, or the one that was there before.
+        """
+        key = hashlib.sha256(json.dumps(list(owner)).encode()).hexdigest()
+        values = {"executionId": execution_id, "digest": digest, "claimedAt": now.isoformat()}
+        while True:
+            try:
+                await self._table.insert(key[0], key, values)
+            except AlreadyExistsError:
+                row = await self._table.get(key[0], key)
+            else:
+                break
+            if row is None:
+                continue
+            if not _is_over(row, now):
+                return Claim(row.values["executionId"], row.values["digest"])
+            try:
+                await self._table.update(key[0], key, values, row.etag, "replace")
+            except (ModifiedError, MissingError):
+                continue
+            break
+        return Claim(execution_id, digest)
+
+    async def remove_old(self, now: datetime) -> int:
+        """Removes the claims that are no longer valid, and says how many."""
+        removed = 0
+        for partition in _PARTITIONS:
+            continuation = None
+            while True:
+                page = await self._table.query(
+                    partition,
+                    above=partition,
+                    below=f"{partition}~",
+                    limit=_PAGE_ROWS,
+                    select=["RowKey", "claimedAt"],
+                    continuation=continuation,
+                )
+                old = [Delete(row.key) for row in page.rows if _is_over(row, now)]
+                if old:
+                    try:
+                        await self._table.transaction(partition, old)
+                        removed += len(old)
+                    except MissingError:
+                        # Another instance does the same; what it leaves is for the next time.
+                        break
+                continuation = page.continuation
+                if continuation is None:
+                    break
+        return removed
+
+
+def _is_over(row: Row, now: datetime) -> bool:
+    return datetime.fromisoformat(row.values["claimedAt"]) + KEPT_FOR <= now

@@ -1,0 +1,185 @@
+"""A call with an Idempotency-Key runs once, however often and however many at once it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.auth import Principal
+from shared.errors import BadRequestError, ConflictError, InvalidInputError
+from shared.executor import get_executor
+from shared.handlers.executions_handlers import list_executions, rerun_execution
+from shared.handlers.workflows_handlers import Executed, execute_workflow
+from shared.idempotency import IdempotencyKey
+from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
+from shared.queue_messages import EXECUTION_QUEUE
+from shared.repositories.idempotency_keys import KEPT_FOR, IdempotencyKeyRepository
+from shared.storage import Storage, count_storage_calls, get_storage
+from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
+
+App = Callable[[], Storage]
+
+
+async def call(
+    workflow: str, text: str, principal: Principal = ADMIN, route: str = "POST workflows/execute", **parameters: Any
+) -> Executed:
+    body = ExecuteRequest(workflow_name=workflow, input_data=parameters)
+    key = IdempotencyKey.of(text, route, body.model_dump())
+    return await execute_workflow(body, principal, None, key)
+
+
+async def recorded() -> int:
+    return len((await list_executions(ExecutionListQuery(limit=100), ADMIN)).executions)
+
+
+async def test_fifty_calls_at_once_are_one_execution_and_all_get_its_result(app: App):
+    executed = await asyncio.gather(*(call("patient", "k", seconds=0.3) for _ in range(50)))
+    assert len({one.answer.execution_id for one in executed}) == 1
+    assert [one.replayed for one in executed].count(False) == 1
+    assert all(isinstance(one.answer, ExecutionResponse) and one.answer.result == "waited" for one in executed)
+    assert await recorded() == 1
+
+
+async def test_fifty_async_calls_at_once_are_one_execution_and_one_message(app: App):
+    executed = await asyncio.gather(*(call("add_later", "k", a=1) for _ in range(50)))
+    assert len({one.answer.execution_id for one in executed}) == 1
+    assert all(isinstance(one.answer, ExecutionAccepted) for one in executed)
+    assert await recorded() == 1
+    assert await get_storage().queue(EXECUTION_QUEUE).length() == 1
+
+
+async def test_a_call_made_again_shows_the_first_one_as_it_is_by_now(app: App):
+    first = await call("add_later", "k", a=1)
+    assert isinstance(first.answer, ExecutionAccepted)
+    assert not first.replayed
+    await get_executor().run_queued(json.dumps({"execution_id": first.answer.execution_id}))
+    again = await call("add_later", "k", a=1)
+    assert isinstance(again.answer, ExecutionAccepted)
+    assert (again.answer.execution_id, again.answer.status, again.replayed) == (
+        first.answer.execution_id,
+        "Success",
+        True,
+    )
+
+
+async def test_a_failed_run_is_not_run_again(app: App):
+    first, again = await call("fails", "k"), await call("fails", "k")
+    assert first.answer.status == again.answer.status == "Failed"
+    assert first.answer.execution_id == again.answer.execution_id
+
+
+async def test_a_run_that_lasts_is_waited_for_and_then_a_202(app: App, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("shared.idempotency.WAIT_FOR_END_SECONDS", 0.1)
+    first = asyncio.create_task(call("patient", "k", seconds=1))
+    while not await recorded():
+        await asyncio.sleep(0.02)
+    again = await call("patient", "k", seconds=1)
+    assert isinstance(again.answer, ExecutionAccepted)
+    assert (again.answer.status, again.answer.message, again.replayed) == ("Running", "patient still runs", True)
+    assert (await first).answer.execution_id == again.answer.execution_id
+
+
+async def test_another_body_with_the_same_key_is_refused(app: App):
+    await call("add", "k", a=1)
+    with pytest.raises(ConflictError, match="another body"):
+        await call("add", "k", a=2)
+    with pytest.raises(ConflictError):
+        await call("add", "k", a="1")
+    assert await recorded() == 1
+
+
+async def test_keys_of_other_callers_and_routes_are_others(app: App):
+    executed = [
+        await call("add", "k", a=1),
+        await call("add", "k", USER, a=1),
+        await call("add", "k", OTHER_USER, a=1),
+        await call("add", "k", route="POST workflows/add/execute", a=1),
+        await call("add", "K", a=1),
+    ]
+    assert len({one.answer.execution_id for one in executed}) == 5
+
+
+async def test_wrong_input_does_not_use_up_the_key(app: App):
+    with pytest.raises(InvalidInputError):
+        await call("add", "k", a="no number")
+    assert not (await call("add", "k", a=1)).replayed
+
+
+async def test_a_transient_run_takes_no_notice(app: App):
+    body = ExecuteRequest(workflow_name="add", input_data={"a": 1}, transient=True)
+    key = IdempotencyKey.of("k", "POST workflows/execute", body.model_dump())
+    executed = [await execute_workflow(body, ADMIN, None, key) for _ in range(2)]
+    assert len({one.answer.execution_id for one in executed}) == 2
+    assert not any(one.replayed for one in executed)
+
+
+async def test_a_rerun_with_a_key_is_one_rerun(app: App):
+    first = (await call("add", "first", a=1)).answer.execution_id
+    key = IdempotencyKey.of("again", f"POST executions/{first}/rerun", [])
+    executed = await asyncio.gather(*(rerun_execution(first, ADMIN, key) for _ in range(5)))
+    assert len({one.answer.execution_id for one in executed} - {first}) == 1
+    assert await recorded() == 2
+
+
+async def test_what_a_call_left_that_died_before_its_record_is_begun_once_by_those_who_come_after(
+    app: App, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("shared.idempotency.WAIT_FOR_RECORD_SECONDS", 0.2)
+    body = ExecuteRequest(workflow_name="patient", input_data={"seconds": 0.2})
+    key = IdempotencyKey.of("k", "POST workflows/execute", body.model_dump())
+    left = "01a208e8-207f-7dec-923b-02a182093ae8"
+    owner = ("GLOBAL", "admin-1", key.route, key.text)
+    await IdempotencyKeyRepository(get_storage()).claim(owner, left, key.digest, datetime.now(UTC))
+    executed = await asyncio.gather(*(execute_workflow(body, ADMIN, None, key) for _ in range(10)))
+    assert {one.answer.execution_id for one in executed} == {left}
+    assert all(isinstance(one.answer, ExecutionResponse) and one.answer.result == "waited" for one in executed)
+    assert await recorded() == 1
+
+
+async def test_a_key_is_free_again_after_a_day(app: App):
+    keys = IdempotencyKeyRepository(get_storage())
+    now = datetime.now(UTC)
+    first = await keys.claim(("a", "b"), "id-1", "digest", now - KEPT_FOR)
+    assert (await keys.claim(("a", "b"), "id-2", "other", now - timedelta(seconds=1))) == first
+    claims = await asyncio.gather(*(keys.claim(("a", "b"), f"new-{number}", "other", now) for number in range(10)))
+    assert len(set(claims)) == 1
+    assert claims[0].execution_id.startswith("new-")
+
+
+async def test_old_claims_are_removed_and_valid_ones_stay(app: App):
+    keys = IdempotencyKeyRepository(get_storage())
+    now = datetime.now(UTC)
+    for number in range(150):
+        await keys.claim(("old", str(number)), "id", "digest", now - KEPT_FOR)
+    for number in range(20):
+        await keys.claim(("new", str(number)), "id", "digest", now)
+    assert await keys.remove_old(now) == 150
+    assert await keys.remove_old(now) == 0
+    assert (await keys.claim(("new", "3"), "other", "other", now)).execution_id == "id"
+
+
+async def test_a_key_costs_one_call_more_and_a_replay_two(app: App):
+    await call("add", "warm up", a=1)
+    with count_storage_calls() as first:
+        await call("add", "k", a=1)
+    with count_storage_calls() as again:
+        await call("add", "k", a=1)
+    assert (first.tables, again.tables) == (3, 3)
+
+
+@pytest.mark.parametrize("text", ["", "x" * 256, "ä", "a\nb", "\x7f"])
+def test_a_key_that_is_none_is_refused(text: str):
+    with pytest.raises(BadRequestError, match="printable ASCII"):
+        IdempotencyKey.of(text, "POST x", {})
+
+
+def test_the_same_json_is_the_same_body_whatever_its_order():
+    one = IdempotencyKey.of("k", "r", {"a": 1, "b": [1, {"x": None, "y": 2}]})
+    assert IdempotencyKey.of("k", "r", {"b": [1, {"y": 2, "x": None}], "a": 1}) == one
+    assert IdempotencyKey.of("k", "r", {"b": [1, {"y": 2, "x": None}], "a": True}) != one
+    IdempotencyKey.of("k", "r", {"huge": 10**5000})
