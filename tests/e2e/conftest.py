@@ -12,9 +12,9 @@ from tests.support.hosted import Client, hosted_app
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def app(_account_supply: Iterator[StorageAccount]) -> AsyncIterator[Client]:
+async def app(storage_accounts: Iterator[StorageAccount]) -> AsyncIterator[Client]:
     """The project's app with the examples, in the local host, on an account of its own."""
-    async with hosted_app(next(_account_supply).connection_string) as hosted:
+    async with hosted_app(next(storage_accounts).connection_string) as hosted:
         yield hosted.client
 
 
