@@ -169,10 +169,14 @@ class StorageUnavailableError(ServiceUnavailableError):
     Args:
         message: as in `PlatformError`.
         retry_after: seconds, from 1 up.
+        is_uncertain: whether what was asked for may have been done all the same, and only the answer was lost.
     """
 
-    def __init__(self, message: str = "Storage is out of reach", retry_after: int = 5) -> None:
+    def __init__(
+        self, message: str = "Storage is out of reach", retry_after: int = 5, *, is_uncertain: bool = False
+    ) -> None:
         super().__init__(message, retry_after)
+        self.is_uncertain = is_uncertain
 
 
 class ProviderFailedError(PlatformError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from shared.context import Caller, Organization
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, ExecutionResult, PreparedExecution, prepare, refused, run
 from shared.errors import ConflictError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError
-from shared.leases import Lease, lease_from
+from shared.leases import BACKGROUND_WAITS_SECONDS, Lease, lease_from
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
 from shared.outbox import Outbox
@@ -91,16 +91,21 @@ class Executor:
             ExecutionChangedError: there is an execution with this id.
         """
         request = prepared.request
-        now = prepared.metadata is None or request.transient or prepared.metadata.execution_mode == "sync"
+        is_queued = not (prepared.metadata is None or request.transient or prepared.metadata.execution_mode == "sync")
+        record = _new_record(prepared, datetime.now(UTC), is_queued=is_queued)
         with count_storage_calls():
-            if now:
-                return await self._run_now(prepared, record_after)
-            return Submission(await self._outbox.enqueue(_new_record(prepared, datetime.now(UTC), is_queued=True)))
+            try:
+                if is_queued:
+                    return Submission(await self._outbox.enqueue(record))
+                return await self._run_now(prepared, record, record_after)
+            except StorageUnavailableError as error:
+                if error.is_uncertain:
+                    self._do_in_background(self._withdraw(record))
+                raise
 
-    async def _run_now(self, prepared: PreparedExecution, record_after: float) -> Submission:
+    async def _run_now(self, prepared: PreparedExecution, record: ExecutionRecord, record_after: float) -> Submission:
         request = prepared.request
         request.time_limit_seconds = min(request.time_limit_seconds or HTTP_RUN_LIMIT_SECONDS, HTTP_RUN_LIMIT_SECONDS)
-        record = _new_record(prepared, datetime.now(UTC))
         if request.transient:
             result = await run(prepared)
             return Submission(_end_of(result).of(record), result)
@@ -117,10 +122,33 @@ class Executor:
             logger.warning(
                 "The end of execution %s can't be recorded yet: storage is out of reach", record.execution_id
             )
-            task = asyncio.create_task(_finish_in_background(lease, end))
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
+            self._do_in_background(_finish_in_background(lease, end))
         return Submission(finished or end.of(lease.record), result, recorded=finished is not None)
+
+    def _do_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _withdraw(self, record: ExecutionRecord) -> None:
+        """Ends an execution whose caller was told that it was not begun, should its record be there all the same."""
+        end = ExecutionEnd(
+            status=ExecutionStatus.FAILED,
+            completed_at=datetime.now(UTC),
+            error_message=f"{record.workflow_name} was not begun: storage was out of reach",
+            error_type="ServiceUnavailable",
+        )
+        for wait in BACKGROUND_WAITS_SECONDS:
+            await asyncio.sleep(wait)
+            try:
+                found = await self._executions.get(record.scope, record.execution_id)
+                if found is not None and found.write_token == record.write_token:
+                    await self._executions.finish(found, end)
+            except StorageUnavailableError:
+                continue
+            except ExecutionChangedError:
+                logger.debug("Execution %s goes on", record.execution_id)
+            return
 
     async def run_queued(self, text: str) -> None:
         """Runs the execution that a queue message names; a message that names nothing to run is logged and dropped.

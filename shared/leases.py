@@ -28,8 +28,8 @@ LEASE_SECONDS = 30.0
 RENEW_EVERY_SECONDS = 4.0
 # How often new log lines are stored; each time is a storage call, and a worker that dies takes so much with it.
 FLUSH_EVERY_SECONDS = 1.0
-# Waits between the tries to write an end while storage is away, in seconds; about two minutes in all.
-_END_RETRY_WAITS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+# Waits between the tries to write something while storage is away; about two minutes in all.
+BACKGROUND_WAITS_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 _MOST_CONFLICTS = 5
 _UNDER_WAY = (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING)
 
@@ -197,7 +197,7 @@ class Lease:
         Raises:
             StorageUnavailableError: it still is.
         """
-        for wait in _END_RETRY_WAITS:
+        for wait in BACKGROUND_WAITS_SECONDS:
             try:
                 return await self.finish(end)
             except StorageUnavailableError:

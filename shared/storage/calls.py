@@ -57,20 +57,22 @@ class Calls:
                 return await self._with_retries(operation, create, delays)
         except TimeoutError:
             self.reached = False
-            raise StorageUnavailableError from None
+            raise StorageUnavailableError(is_uncertain=True) from None
 
     async def _with_retries(
         self, operation: Operation[T], create: Operation[object] | None, delays: tuple[float, ...]
     ) -> T:
-        for delay in delays:
+        is_uncertain = False
+        for delay in (*delays, None):
             try:
                 return await self._or_create(operation, create)
             except StorageUnavailableError as error:
-                if error.retry_after > LONGEST_WORTH_WAITING_SECONDS:
+                is_uncertain = error.is_uncertain = error.is_uncertain or is_uncertain
+                if delay is None or error.retry_after > LONGEST_WORTH_WAITING_SECONDS:
                     raise
             # Spread, so that clients that failed together don't come back together.
             await asyncio.sleep(delay * random.uniform(0.7, 1.3))  # noqa: S311
-        return await self._or_create(operation, create)
+        raise AssertionError("the last try returns or raises")
 
     async def _or_create(self, operation: Operation[T], create: Operation[object] | None) -> T:
         try:

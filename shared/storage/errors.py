@@ -41,13 +41,15 @@ _CONTAINER_MISSING = frozenset({"TableNotFound", "QueueNotFound", "ContainerNotF
 _CONTAINER_GOING = frozenset({"TableBeingDeleted", "QueueBeingDeleted", "ContainerBeingDeleted"})
 _CONTAINER_EXISTS = frozenset({"TableAlreadyExists", "QueueAlreadyExists", "ContainerAlreadyExists"})
 _TRY_LATER = frozenset({408, 429})
+# Too busy to begin; any other failure may come after the deed.
+_NOT_DONE = frozenset({429, 503})
 _LONGEST_RETRY_AFTER = 300
 _CODE_IN_TEXT = re.compile(r'"code":\s*"(\w+)"')
 
 
 def translate(error: Exception) -> Exception:
     """The error to raise for one that came out of an SDK call; one that is no SDK's comes back as it is."""
-    from aiohttp import ClientError
+    from aiohttp import ClientConnectorError, ClientError
     from azure.core.exceptions import (
         AzureError,
         HttpResponseError,
@@ -59,7 +61,9 @@ def translate(error: Exception) -> Exception:
     if isinstance(
         error, ServiceRequestError | ServiceResponseError | IncompleteReadError | ClientError | TimeoutError | OSError
     ):
-        return StorageUnavailableError()
+        # Without a connection nothing was done; the SDK gives a connection that was cut later the same error.
+        cause = getattr(error, "inner_exception", error)
+        return StorageUnavailableError(is_uncertain=not isinstance(cause, ClientConnectorError))
     if isinstance(error, HttpResponseError):
         return _of_answer(error.status_code or 0, _code(error), _retry_after(error))
     if isinstance(error, AzureError):
@@ -69,7 +73,7 @@ def translate(error: Exception) -> Exception:
 
 def _of_answer(status: int, code: str, retry_after: int | None) -> Exception:
     if status >= 500 or status in _TRY_LATER:
-        return StorageUnavailableError(retry_after=retry_after or 5)
+        return StorageUnavailableError(retry_after=retry_after or 5, is_uncertain=status not in _NOT_DONE)
     if status in (401, 403):
         return StorageUnavailableError("Storage refuses this app's credentials", retry_after=60)
     if code in _CONTAINER_GOING:

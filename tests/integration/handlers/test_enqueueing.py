@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -110,3 +111,31 @@ async def test_with_all_of_storage_gone_right_after_the_record_its_message_is_se
         queue.clear_messages()
     assert (await recovery.recover()).sent == 2
     assert (await read(executions, execution_id)).due_at is not None
+
+
+@pytest.mark.parametrize("workflow", ["add", "add_later"])
+async def test_a_record_that_was_written_although_its_caller_was_refused_says_that_nothing_was_begun(
+    app: App, proxy: StorageProxy, executions: ExecutionRepository, executor: Executor, workflow: str
+):
+    await executor.submit(new_request())
+    spoiled: list[bool] = []
+
+    def is_spoiled(exchange: Exchange) -> bool:
+        # The answer to the write is lost, and then storage is away: nobody can tell whether it was written.
+        if proxy.answers_lost:
+            spoiled.append(True)
+        return bool(spoiled)
+
+    proxy.lose_an_answer(lambda exchange: exchange.url.endswith("$batch"))
+    proxy.refuse(is_spoiled)
+    request = new_request()
+    request.name = workflow
+    with pytest.raises(StorageUnavailableError):
+        await executor.submit(request)
+    proxy.refuse(None)
+    async with asyncio.timeout(10):
+        while not (record := await read(executions, request.execution_id)).status.is_end:
+            await asyncio.sleep(0.02)
+    assert (record.status, record.error_type) == ("Failed", "ServiceUnavailable")
+    assert record.error_message == f"{workflow} was not begun: storage was out of reach"
+    assert await app().queue(EXECUTION_QUEUE).length() == 1

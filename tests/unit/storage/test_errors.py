@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from aiohttp import ClientConnectorError, ServerDisconnectedError
 from azure.core.exceptions import (
     AzureError,
     HttpResponseError,
@@ -70,6 +73,27 @@ def test_every_answer_of_storage_has_one_error_and_no_secret_in_it(error: Except
     translated = translate(error)
     assert type(translated) is expected
     assert "sig" not in str(translated)
+
+
+NO_CONNECTION = ClientConnectorError(cast("Any", SimpleNamespace(host="h", port=1, ssl=True)), OSError())
+
+
+@pytest.mark.parametrize(
+    ("error", "is_uncertain"),
+    [
+        (ServiceRequestError(SECRET, error=NO_CONNECTION), False),
+        (answered(503, "ServerBusy"), False),
+        (answered(429), False),
+        (ServiceRequestError(SECRET, error=ServerDisconnectedError()), True),
+        (ServiceResponseError(SECRET), True),
+        (answered(500, "OperationTimedOut"), True),
+        (TimeoutError(), True),
+    ],
+)
+def test_whether_the_deed_may_have_been_done_is_told(error: Exception, is_uncertain: bool) -> None:
+    translated = translate(error)
+    assert isinstance(translated, StorageUnavailableError)
+    assert translated.is_uncertain is is_uncertain
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("0", 5), ("", 5), ("soon", 5), ("86400", 300)])
