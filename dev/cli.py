@@ -13,10 +13,14 @@ from dev.setup import PROJECT, SetupError, is_inside, set_up, venv_python
 DEFAULT_PORT = 7071
 DEFAULT_STORAGE_PORT = 10000
 # What each command needs besides Python itself.
-_NEEDS_PYTHON = {"start", "test", "bench", "run"}
-_NEEDS_NODE = {"start", "test", "bench"}
+_NEEDS_PYTHON = {"start", "test", "bench", "chaos", "run"}
+_NEEDS_NODE = {"start", "test", "bench", "chaos"}
 # Their arguments belong to somebody else, also those that look like options.
-_PASSED_ON = {"test": "lint, types, layer rule and tests; ARGS go to pytest", "bench": "speed, each beside its floor"}
+_PASSED_ON = {
+    "test": "lint, types, layer rule and tests; ARGS go to pytest",
+    "bench": "speed, each beside its floor",
+    "chaos": "faults, crashes and a soak, at full size; ARGS name some of them",
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -86,7 +86,7 @@ class HostedApp:
 
 
 @contextlib.asynccontextmanager
-async def hosted_app(connection: str, app_dir: Path = ROOT, **settings: str) -> AsyncIterator[HostedApp]:
+async def hosted_app(connection: str, app_dir: Path = ROOT, /, **settings: str) -> AsyncIterator[HostedApp]:
     """Starts the app in the local host on a free port, and ends it as `kill` would."""
     environ = {
         **os.environ,

@@ -1,7 +1,8 @@
-"""A proxy between a storage client and Azurite: shows what goes over the wire, and loses answers when told to."""
+"""A proxy between a storage client and Azurite: shows what goes over the wire, and spoils it when told to."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +15,7 @@ from yarl import URL
 
 from dev.azurite import HOST, Azurite
 from tests.support.accounts import StorageAccount
+from tests.support.faults import Faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class StorageProxy:
         exchanges: all that reached storage so far, those too whose answer was lost.
         answers_lost: how many were.
         connection_string: of the account, through the proxy.
+        faults: what goes wrong with some of the exchanges; None for nothing.
     """
 
     def __init__(self, azurite: Azurite, account: StorageAccount) -> None:
@@ -48,6 +51,7 @@ class StorageProxy:
         self._ports = azurite.ports._asdict()
         self._services: dict[int, str] = {}
         self.answers_lost = 0
+        self.faults: Faults | None = None
         self._refuses: Callable[[Exchange], bool] | None = None
         self._loses: list[Callable[[Exchange], bool]] = []
         app = web.Application(client_max_size=64 << 20)
@@ -84,6 +88,16 @@ class StorageProxy:
         service = self._services[request.transport.get_extra_info("sockname")[1]]
         url = f"http://{HOST}:{self._ports[service]}{request.raw_path}"
         body = await request.read()
+        fault = self.faults.next() if self.faults else None
+        if fault in ("500", "503"):
+            headers = {"Retry-After": "1"} if fault == "503" else {}
+            return web.Response(status=int(fault), headers=headers, text="injected")
+        if fault == "slow":
+            assert self.faults
+            await asyncio.sleep(self.faults.delay())
+        if fault == "reset":
+            request.transport.abort()
+            return web.Response()
         if self._refuses and self._refuses(Exchange(service, request.method, request.raw_path, body, 0, b"")):
             request.transport.abort()
             return web.Response()
@@ -100,5 +114,7 @@ class StorageProxy:
                     self.answers_lost += 1
                     request.transport.abort()
                     break
+            if fault == "lost":
+                request.transport.abort()
             kept = {n: v for n, v in answer.headers.items() if n.lower() not in ("transfer-encoding", "content-length")}
             return web.Response(status=answer.status, headers=kept, body=content)
