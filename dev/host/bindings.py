@@ -10,15 +10,17 @@ from urllib.parse import quote
 from azure.functions import meta
 
 from dev.host.app_loader import LoadedFunction
-from dev.host.functions import HTTP_TRIGGER, QUEUE_TRIGGER
+from dev.host.functions import HTTP_TRIGGER, QUEUE_TRIGGER, TIMER_TRIGGER
 
 
 def decode_trigger(function: LoadedFunction, header: Mapping[str, Any], body: bytes) -> Any:
-    """The argument of the trigger: an HttpRequest, a QueueMessage."""
+    """The argument of the trigger: an HttpRequest, a QueueMessage, a TimerRequest."""
     kind = function.trigger["type"]
     converter = _converter(kind)
     if kind == HTTP_TRIGGER:
         return converter.decode(_http_datum(header, body), trigger_metadata=None)
+    if kind == TIMER_TRIGGER:
+        return converter.decode(meta.Datum(body.decode(), "json"), trigger_metadata=None)
     assert kind == QUEUE_TRIGGER
     if str(function.trigger.get("dataType")).upper() == "BINARY":
         message = meta.Datum(body, "bytes")

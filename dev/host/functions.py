@@ -9,7 +9,8 @@ from typing import Any
 
 HTTP_TRIGGER = "httpTrigger"
 QUEUE_TRIGGER = "queueTrigger"
-_TRIGGERS = (HTTP_TRIGGER, QUEUE_TRIGGER)
+TIMER_TRIGGER = "timerTrigger"
+_TRIGGERS = (HTTP_TRIGGER, QUEUE_TRIGGER, TIMER_TRIGGER)
 _OUTPUTS = ("http",)
 
 _SETTING = re.compile(r"%([^%]+)%")

@@ -5,6 +5,7 @@ https://learn.microsoft.com/azure/azure-functions/functions-host-json
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -20,7 +21,7 @@ OVERRIDE = "AzureFunctionsJobHost__"
 MAX_BATCH = 32
 MIN_POLLING_SECONDS = 0.1
 
-_TIMESPAN = re.compile(r"^(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d{1,7})?)$")
+TIMESPAN = re.compile(r"^(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d{1,7})?)$")
 
 
 class HostJsonError(Exception):
@@ -57,6 +58,7 @@ class HostOptions:
         max_outstanding_requests: HTTP requests under way before further ones get 429; None: no bound.
         function_timeout: seconds that a function may run; None: no bound.
         queues: of the queue triggers.
+        host_id: the same for all instances of the app; what they share on storage is named after it.
         log_levels: lowest level shown, by category prefix; "default" for all others.
     """
 
@@ -64,6 +66,7 @@ class HostOptions:
     max_outstanding_requests: int | None = None
     function_timeout: float | None = 300.0
     queues: QueueOptions
+    host_id: str
     log_levels: Mapping[str, str]
 
 
@@ -104,6 +107,8 @@ def read_host_json(app_dir: Path, environ: Mapping[str, str]) -> HostOptions:
             ),
             base64=values.one_of("extensions.queues.messageEncoding", ("base64", "none")) == "base64",
         ),
+        # Core Tools, too, make one from where the app lies.
+        host_id=str(document.get("id") or hashlib.sha256(str(app_dir.resolve()).encode()).hexdigest()[:32]),
         log_levels={str(name): str(level) for name, level in log_levels.items()},
     )
 
@@ -143,7 +148,7 @@ class _Values:
             return default
         if str(found) == unbounded:
             return None
-        match = _TIMESPAN.match(str(found))
+        match = TIMESPAN.match(str(found))
         if match is None:
             raise HostJsonError(f'{path} in host.json must look like "00:00:30", not {found!r}')
         days, hours, minutes, seconds = match.groups()

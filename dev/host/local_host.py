@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from dev.host.admin import Admin
-from dev.host.functions import HTTP_TRIGGER, Function, FunctionError, describe
+from dev.host.functions import HTTP_TRIGGER, QUEUE_TRIGGER, TIMER_TRIGGER, Function, FunctionError, describe
 from dev.host.host_json import HostOptions, read_host_json
 from dev.host.http_server import HttpServer
 from dev.host.queue_listener import QueueListener
 from dev.host.requests import principal_from
 from dev.host.routing import Router
+from dev.host.timer_listener import TimerListener
 from dev.host.wire import HOST
 from dev.host.worker_process import (
     AppLoadError,
@@ -38,6 +39,9 @@ LONGEST_RESTART_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 
 
+Listener = QueueListener | TimerListener
+
+
 class HostError(Exception):
     """The host can't start; the message is one line that says why."""
 
@@ -48,7 +52,7 @@ class _App:
 
     worker: WorkerProcess
     router: Router
-    listeners: dict[str, QueueListener]
+    listeners: dict[str, Listener]
     functions: dict[str, Function]
 
 
@@ -156,13 +160,15 @@ class LocalHost:
 
     def _assemble(self, worker: WorkerProcess) -> _App:
         functions: list[Function] = []
-        listeners: dict[str, QueueListener] = {}
+        listeners: dict[str, Listener] = {}
         self._errors = []
         for name, bindings in worker.functions:
             try:
                 function = describe(name, bindings)
-                if function.trigger_type != HTTP_TRIGGER:
+                if function.trigger_type == QUEUE_TRIGGER:
                     listeners[name] = QueueListener(function, self.options.queues, self._environ, worker.call)
+                elif function.trigger_type == TIMER_TRIGGER:
+                    listeners[name] = TimerListener(function, self._environ, worker.call, self.options.host_id)
                 functions.append(function)
             except FunctionError as error:
                 self._errors.append(str(error))
