@@ -54,7 +54,7 @@ from shared.storage.keys import key_text
 
 if TYPE_CHECKING:
     from shared.storage import Storage
-    from shared.storage.tables import Change
+    from shared.storage.transactions import Change
 
 TABLE = "Executions"
 CONTAINER = "executions"

@@ -5,7 +5,8 @@ from shared.storage.clients import Storage, close_storage, get_storage
 from shared.storage.counting import CallCounter, count_storage_calls, current_counter
 from shared.storage.errors import AlreadyExistsError, MissingError, ModifiedError, RefusedError
 from shared.storage.queues import Queue
-from shared.storage.tables import Delete, Insert, Merge, Page, Replace, Row, Table, Upsert
+from shared.storage.tables import Page, Row, Table
+from shared.storage.transactions import Delete, Insert, Merge, Replace, Upsert
 
 __all__ = [
     "AlreadyExistsError",

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from shared.storage.calls import Calls, Operation
 from shared.storage.errors import MissingError
+from shared.storage.transactions import Change, Values, send_transaction
 
 if TYPE_CHECKING:
     from azure.data.tables import TableEntity
     from azure.data.tables.aio import TableClient
 
 T = TypeVar("T")
-Value = str | bytes | bool | int | float
-# Whole numbers are stored with 32 bits.
-Values = Mapping[str, Value | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,50 +45,6 @@ class Page:
 
     rows: list[Row]
     continuation: Mapping[str, str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Insert:
-    """Add a row; there must be none with this key. Values that are None are left out, here and below."""
-
-    key: str
-    values: Values
-
-
-@dataclass(frozen=True, slots=True)
-class Upsert:
-    """Write a row whatever is there."""
-
-    key: str
-    values: Values
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """Write a row in the place of the one with this ETag."""
-
-    key: str
-    values: Values
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """Change the given columns of the row with this ETag, and keep the others."""
-
-    key: str
-    values: Values
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Remove a row; it must be there."""
-
-    key: str
-
-
-Change = Insert | Upsert | Replace | Merge | Delete
 
 
 class Table:
@@ -193,33 +147,10 @@ class Table:
         Raises:
             AlreadyExistsError, ModifiedError, MissingError: what the first change that can't be made ran into.
         """
-        operations = [_operation(partition, change) for change in changes]
-        answers = await self._run(lambda: self._client().submit_transaction(operations))
-        return [cast("str | None", answer.get("etag")) for answer in answers]
+        return await self._run(lambda: send_transaction(self._client(), partition, changes))
 
     async def _run(self, operation: Operation[T]) -> T:
         return await self._calls.run(operation, lambda: self._client().create_table())
-
-
-def _operation(partition: str, change: Change) -> Any:
-    """The change as the SDK's transactions take it."""
-    from azure.core import MatchConditions
-    from azure.data.tables import UpdateMode
-
-    def when_unchanged(mode: UpdateMode, etag: str) -> dict[str, Any]:
-        return {"etag": etag, "match_condition": MatchConditions.IfNotModified, "mode": mode}
-
-    match change:
-        case Insert(key, values):
-            return ("create", _entity(partition, key, values))
-        case Upsert(key, values):
-            return ("upsert", _entity(partition, key, values), {"mode": UpdateMode.REPLACE})
-        case Replace(key, values, etag):
-            return ("update", _entity(partition, key, values), when_unchanged(UpdateMode.REPLACE, etag))
-        case Merge(key, values, etag):
-            return ("update", _entity(partition, key, values), when_unchanged(UpdateMode.MERGE, etag))
-        case Delete(key):
-            return ("delete", {"PartitionKey": partition, "RowKey": key})
 
 
 def _entity(partition: str, key: str, values: Values) -> dict[str, Any]:
