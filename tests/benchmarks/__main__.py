@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.benchmarks import engine, imports
+from tests.benchmarks import engine, executions, imports, peers
 from tests.benchmarks.report import show
 
 if __name__ == "__main__":
-    show([*asyncio.run(engine.figures()), *imports.figures()])
+    measured = asyncio.run(executions.figures())
+    show([*asyncio.run(engine.figures()), *imports.figures(), *measured, *peers.figures(measured)])
     print(f"import function_app pulls in: {', '.join(imports.packages())}")

@@ -228,6 +228,7 @@ class Executions(RuleBasedStateMachine):
         self.runner.close()
 
 
+@pytest.mark.timeout(600)
 def test_whatever_happens_each_execution_ends_once(
     app: Callable[[], Storage],
     storage_accounts: Iterator[StorageAccount],
@@ -245,8 +246,8 @@ def test_whatever_happens_each_execution_ends_once(
     run_state_machine_as_test(
         Executions,
         settings=settings(
-            max_examples=100 if full else 25,
-            stateful_step_count=40 if full else 25,
+            max_examples=100 if full else 15,
+            stateful_step_count=40 if full else 15,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
