@@ -43,8 +43,8 @@ from shared.errors import UserError
 from tests.support import gates
 
 
-def go_on(context, outcome):
-    gates.arrive(context.execution_id, context.attempt)
+async def go_on(context, outcome):
+    await gates.arrive(context.execution_id, context.attempt)
     if outcome == "fails":
         raise RuntimeError("no")
     if outcome == "refuses":
@@ -53,13 +53,13 @@ def go_on(context, outcome):
 
 
 @workflow(name="once")
-def once(context, outcome: str):
-    return go_on(context, outcome)
+async def once(context, outcome: str):
+    return await go_on(context, outcome)
 
 
 @workflow(name="thrice", retry_policy={"max_attempts": 3, "backoff_seconds": 0})
-def thrice(context, outcome: str):
-    return go_on(context, outcome)
+async def thrice(context, outcome: str):
+    return await go_on(context, outcome)
 """
 
 MAX_ATTEMPTS = {"once": 1, "thrice": 3}
@@ -246,8 +246,8 @@ def test_whatever_happens_each_execution_ends_once(
     run_state_machine_as_test(
         Executions,
         settings=settings(
-            max_examples=100 if full else 15,
-            stateful_step_count=40 if full else 15,
+            max_examples=100 if full else 20,
+            stateful_step_count=40 if full else 20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
