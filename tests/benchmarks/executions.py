@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -39,6 +40,7 @@ from shared.repositories.payloads import PayloadStore
 from shared.repositories.records import ExecutionRecord
 from shared.settings import get_settings
 from shared.storage import close_storage, get_storage
+from tests.azure_worker.peer import NoWorkerError, azure_worker, http_call
 from tests.benchmarks.report import Figure
 from tests.support.accounts import StorageAccount, generated_accounts, unused_accounts
 from tests.support.executions import new_record, success
@@ -74,6 +76,7 @@ async def figures() -> list[Figure]:
         async with _in_process(next(accounts), settings) as raw:
             found = [await _submit_figure(raw), await _enqueue_figure(raw)]
         found.append(await _http_figure(next(accounts), settings))
+        found += await _azure_worker_figure(next(accounts), settings)
         found += await _throughput_figures(accounts, settings)
         found.append(await _cold_start_figure(next(accounts), settings))
         return found
@@ -189,6 +192,21 @@ async def _http_figure(account: StorageAccount, settings: dict[str, str]) -> Fig
     return Figure(
         "POST …/execute of a sync no-op, p50", mine, bare, "ms", "beside the host's own HTTP no-op", mine < 20 + bare
     )
+
+
+async def _azure_worker_figure(account: StorageAccount, settings: dict[str, str]) -> list[Figure]:
+    nothing = http_call("zz_unmatched", "GET", "/api/nowhere", params={"path": "nowhere"})
+    url = "/api/workflows/noop/execute"
+    execute = http_call("workflows_execute_named", "POST", url, params={"workflowName": "noop"})
+    try:
+        async with azure_worker(account.connection_string, **settings) as worker:
+            await worker.bench(execute, 20)
+            bare, mine = await worker.bench(nothing, PAIRS), await worker.bench(execute, PAIRS)
+    except NoWorkerError as error:
+        print(f"Microsoft's worker was not measured: {error}", file=sys.stderr)
+        return []
+    target = "beside an HTTP no-op in that worker"
+    return [Figure("the same in Microsoft's worker, p50", mine, bare, "ms", target, mine < 20 + bare)]
 
 
 async def _throughput_figures(accounts: Iterator[StorageAccount], settings: dict[str, str]) -> list[Figure]:
