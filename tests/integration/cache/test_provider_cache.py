@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from shared import cache as cache_module
+from shared import cache_table
 from shared.cache import ProviderCache
 from shared.cache_keys import Question
 from shared.execution import ExecutionResult
@@ -333,6 +334,24 @@ async def test_with_storage_away_providers_answer_and_the_table_is_left_alone_fo
     assert len(caplog.records) == 1
     provider.fails = True
     assert (await cache.answer(replace(QUESTION, key="e" * 64), provider)).error_message == "broken"
+
+
+async def test_storage_that_never_answers_holds_nobody_up_for_long(clock: Clock, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cache_table, "ROW_LIMIT_SECONDS", 0.2)
+    held: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    endpoint = f"TableEndpoint=http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/name"
+    storage = Storage(f"DefaultEndpointsProtocol=http;AccountName=name;AccountKey=a2V5;{endpoint};")
+    cache = ProviderCache(ProviderAnswerRepository(storage), clock)
+    provider = Provider("a")
+    async with asyncio.timeout(5):
+        assert seen(await cache.answer(QUESTION, provider)) == (["a"], False, False)
+    async with asyncio.timeout(0.2):
+        assert seen(await cache.answer(replace(QUESTION, key="d" * 64), provider)) == (["a"], False, False)
+    await storage.close()
+    for writer in held:
+        writer.close()
+    silent.close()
 
 
 async def test_an_app_without_storage_has_its_memory(clock: Clock):
