@@ -16,7 +16,7 @@ from shared.storage import RefusedError
 
 logger = logging.getLogger(__name__)
 
-ROW_LIMIT_SECONDS = 2.0
+ROW_LIMIT_SECONDS = 3.0
 ANSWER_LIMIT_SECONDS = 10.0
 # After a call that failed nobody waits for another one during this time.
 AWAY_SECONDS = 10.0

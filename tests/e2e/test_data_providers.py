@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from tests.support.hosted import Client
+from tests.support.accounts import StorageAccount
+from tests.support.hosted import Client, hosted_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -94,3 +95,12 @@ async def test_no_call_leaves_a_record(app: Client, user: dict[str, str]):
     caller = {"X-Dev-Principal": '{"user_id": "asks-only", "roles": []}'}
     await app.get("/data-providers/licences", minimum_seats=7, headers=caller)
     assert (await app.get("/executions", headers=caller)).body["executions"] == []
+
+
+async def test_two_instances_on_one_storage_share_their_answers(storage_account: StorageAccount):
+    connection = storage_account.connection_string
+    async with hosted_app(connection) as one, hosted_app(connection) as other:
+        first = await one.client.get("/data-providers/cities", country="at")
+        second = await other.client.get("/data-providers/cities", country="at")
+    assert (first.body["cached"], second.body["cached"]) == (False, True)
+    assert second.body["cache_expires_at"] == first.body["cache_expires_at"]

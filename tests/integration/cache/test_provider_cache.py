@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from shared import cache as cache_module
 from shared import cache_table
@@ -74,9 +75,10 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def process(storage: Storage, clock: Clock) -> Callable[[], ProviderCache]:
-    """Makes caches that share one storage account."""
+@pytest_asyncio.fixture
+async def process(storage: Storage, clock: Clock) -> Callable[[], ProviderCache]:
+    """Makes caches that share one storage account, whose first call, with all its imports, has been made."""
+    await storage.table(TABLE).get("-", "-")
     return lambda: ProviderCache(ProviderAnswerRepository(storage), clock)
 
 
