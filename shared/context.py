@@ -56,10 +56,7 @@ class ExecutionContext:
     """Given to a function whose first parameter is annotated with this class, or called `context`.
 
     Attributes:
-        user_id, email, name: who asked for the run.
         organization: the run's organization, None in the scope GLOBAL.
-        is_platform_admin: whether the caller is an administrator.
-        is_function_key: whether the caller came with a key.
         execution_id: the run's id: the same at every attempt, so it can serve as the key of a side effect.
         attempt: 1 at the first try.
         request: the HTTP request, behind an endpoint.
@@ -81,12 +78,11 @@ class ExecutionContext:
         resolve_secret: SecretResolver | None = None,
         service_loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self.user_id = caller.user_id
-        self.email = caller.email
-        self.name = caller.name
+        self._caller = caller
+        self._is_platform_admin = is_platform_admin
+        self._is_function_key = is_function_key
+        self._caller_was_read = False
         self.organization = organization
-        self.is_platform_admin = is_platform_admin
-        self.is_function_key = is_function_key
         self.execution_id = execution_id
         self.attempt = attempt
         self.request = request
@@ -100,6 +96,35 @@ class ExecutionContext:
         self._progress: dict[str, Any] | None = None
         self._result: Any = None
         self._has_result = False
+
+    # What tells callers apart is noted when it is read: an answer that depends on it is not for others.
+
+    @property
+    def user_id(self) -> str:
+        """Who asked for the run."""
+        return self._read_caller().user_id
+
+    @property
+    def email(self) -> str:
+        """The caller's e-mail address; empty when it is not known."""
+        return self._read_caller().email
+
+    @property
+    def name(self) -> str:
+        """The caller's name; empty when it is not known."""
+        return self._read_caller().name
+
+    @property
+    def is_platform_admin(self) -> bool:
+        """Whether the caller is an administrator."""
+        self._caller_was_read = True
+        return self._is_platform_admin
+
+    @property
+    def is_function_key(self) -> bool:
+        """Whether the caller came with a key."""
+        self._caller_was_read = True
+        return self._is_function_key
 
     @property
     def org_id(self) -> str | None:
@@ -125,6 +150,10 @@ class ExecutionContext:
     def cancelled(self) -> bool:
         """Whether somebody asked this run to end; a long loop that looks here can end in its own way."""
         return self._stop is not None and self._stop.requested
+
+    def _read_caller(self) -> Caller:
+        self._caller_was_read = True
+        return self._caller
 
     def get_config(self, key: str, default: Any = None) -> Any:
         """A configuration value, the organization's before the global one; `default` when there is none."""
@@ -216,13 +245,14 @@ class ExecutionContext:
 
 @dataclass(slots=True)
 class Notes:
-    """What a run told about itself through its context."""
+    """What a run told about itself through its context; `caller_was_read`: whether it looked at who asked for it."""
 
     state_snapshots: list[dict[str, Any]]
     integration_calls: list[dict[str, Any]]
     progress: dict[str, Any] | None
     result: Any
     has_result: bool
+    caller_was_read: bool
 
 
 def notes_of(context: ExecutionContext) -> Notes:
@@ -234,6 +264,7 @@ def notes_of(context: ExecutionContext) -> Notes:
         progress=context._progress,  # pyright: ignore[reportPrivateUsage]
         result=context._result,  # pyright: ignore[reportPrivateUsage]
         has_result=context._has_result,  # pyright: ignore[reportPrivateUsage]
+        caller_was_read=context._caller_was_read,  # pyright: ignore[reportPrivateUsage]
     )
 
 

@@ -7,6 +7,7 @@ import each other as seen from the folder's root.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import importlib.machinery
 import linecache
@@ -66,6 +67,7 @@ class Workspace:
             self._roots.append((settings.home_path.resolve(), "home"))
         self._lock = threading.Lock()
         self._seen: dict[str, tuple[int, int]] | None = None
+        self._code_version = ""
         self.load_errors: list[LoadError] = []
 
     @property
@@ -87,6 +89,7 @@ class Workspace:
             registry = FunctionRegistry()
             errors: list[LoadError] = []
             self._forget_modules()
+            self._code_version = self._read_code_version()
             with staging(registry), _no_bytecode(self._settings.workspace_reload):
                 for module in self._modules(errors):
                     self._load_module(module, registry, errors)
@@ -109,6 +112,19 @@ class Workspace:
                     continue
                 seen[str(path)] = (status.st_mtime_ns, status.st_size)
         return seen
+
+    def _read_code_version(self) -> str:
+        """A hash of all Python files, helpers too: whose code a function uses is not known."""
+        digest = hashlib.sha256()
+        for root, _ in self._roots:
+            for path in _python_files(root, helpers_too=True):
+                try:
+                    content = path.read_bytes()
+                except OSError:  # importing it will tell
+                    continue
+                digest.update(os.fsencode(path.relative_to(root)) + b"\0%d\0" % len(content))
+                digest.update(content)
+        return digest.hexdigest()
 
     def _forget_modules(self) -> None:
         """Has every module of the folders imported anew, helpers too: who imports whom is not known."""
@@ -171,6 +187,7 @@ class Workspace:
     ) -> None:
         metadata.source = metadata.source or module.source
         metadata.source_file = module.file
+        metadata.code_version = self._code_version
         try:
             settle_parameters(metadata)
             self._check_timeout(metadata)

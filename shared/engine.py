@@ -8,23 +8,26 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from shared.cache import get_provider_cache
+from shared.cache_keys import question_of
 from shared.capture import capture_into
 from shared.context import EndpointResponse, ExecutionContext, notes_of
-from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError
+from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError, ProviderFailedError
 from shared.execution import ExecutionRequest, ExecutionResult
 from shared.failures import describe_failure, message_of, user_line_of
 from shared.jobs import Outcome
 from shared.log_buffer import LogBuffer
 from shared.models.executions import ExecutionStatus
+from shared.options import options_of
 from shared.plans import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.running import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
 from shared.serialization import to_json
-from shared.settings import get_settings
+from shared.settings import DATA_PROVIDER_LIMIT_SECONDS, get_settings
 
 __all__ = [
     "ExecutionRequest",
@@ -57,9 +60,18 @@ class PreparedExecution:
         return self.metadata.name if self.metadata else self.request.name or DEFAULT_SCRIPT_NAME
 
     @property
+    def is_for_options(self) -> bool:
+        """Whether a function is asked for options, as a data provider."""
+        if self.metadata is None or self.request.use is not None:
+            return self.request.use == DATA_PROVIDER
+        return self.metadata.has_tag(DATA_PROVIDER) and not self.metadata.has_tag(WORKFLOW)
+
+    @property
     def time_limit_seconds(self) -> float:
         """How long the run may take."""
         own = self.metadata.timeout_seconds if self.metadata else SCRIPT_TIMEOUT_SECONDS
+        if self.is_for_options:
+            own = min(own, DATA_PROVIDER_LIMIT_SECONDS)
         limit = self.request.time_limit_seconds
         return own if limit is None else min(own, limit)
 
@@ -126,7 +138,21 @@ def prepare(request: ExecutionRequest) -> PreparedExecution:
 
 
 async def run(prepared: PreparedExecution) -> ExecutionResult:
-    """Runs what was prepared and captures all of it; raises nothing of what user code does."""
+    """Runs what was prepared and captures all of it; raises nothing of what user code does.
+
+    A data provider whose answer is at hand is not run.
+    """
+    request = prepared.request
+    if prepared.metadata is not None and prepared.is_for_options and not request.transient:
+        question = question_of(prepared.metadata, request, prepared.parameters)
+        if question is not None:
+            cache = get_provider_cache()
+            result = await cache.answer(question, lambda: _run(prepared), no_cache=request.no_cache)
+            return replace(result, execution_id=request.execution_id)
+    return await _run(prepared)
+
+
+async def _run(prepared: PreparedExecution) -> ExecutionResult:
     request = prepared.request
     logs = request.logs or LogBuffer()
     context = ExecutionContext(
@@ -157,6 +183,7 @@ async def run(prepared: PreparedExecution) -> ExecutionResult:
     result.state_snapshots = notes.state_snapshots
     result.integration_calls = notes.integration_calls
     result.progress = notes.progress
+    result.caller_was_read = notes.caller_was_read
     return result
 
 
@@ -231,11 +258,17 @@ class _Call:
         except BaseException as error:  # noqa: BLE001 - whatever user code raises is its result
             return self._raised(error)
 
-    def _returned(self, value: Any) -> _Returned:
+    def _returned(self, value: Any) -> _Returned | _Raised:
         if self._script_run is not None:
             notes = notes_of(self._context)
             result = to_json(notes.result) if notes.has_result else dict(SCRIPT_RESULT)
             return _Returned(result, variables=self._script_run.variables())
+        if self._prepared.is_for_options and not _says_it_failed(value):
+            try:
+                return _Returned(options_of(value))
+            except ProviderFailedError as error:
+                message = f"The data provider {self._prepared.name!r} gave no options: {error.message}"
+                return _Raised(error.code, message, {})
         if isinstance(value, EndpointResponse):
             return _Returned({"statusCode": value.status_code, "body": to_json(value.body)}, response=value)
         return _Returned(to_json(value))
@@ -265,12 +298,9 @@ def _result_of(prepared: PreparedExecution, outcome: Outcome) -> ExecutionResult
         result.result = end.result
         result.response = end.response
         result.variables = end.variables
-        answer: Any = end.result
-        if isinstance(answer, dict) and cast("dict[str, Any]", answer).get("success") is False:
+        if _says_it_failed(end.result):
             result.status = ExecutionStatus.COMPLETED_WITH_ERRORS
-            result.error_message = str(
-                cast("dict[str, Any]", answer).get("error") or "The workflow reported that it did not succeed"
-            )
+            result.error_message = str(end.result.get("error") or "The workflow reported that it did not succeed")
     elif isinstance(end, _Raised):
         result.status = ExecutionStatus.FAILED
         result.error_type = end.error_type
@@ -284,6 +314,10 @@ def _result_of(prepared: PreparedExecution, outcome: Outcome) -> ExecutionResult
         result.error_type = type(outcome.error).__name__
         result.error_message = message_of(outcome.error)
     return result
+
+
+def _says_it_failed(value: Any) -> bool:
+    return isinstance(value, dict) and cast("dict[str, Any]", value).get("success") is False
 
 
 def _describe_stop(result: ExecutionResult, prepared: PreparedExecution, outcome: Outcome) -> None:

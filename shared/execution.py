@@ -32,7 +32,7 @@ class ExecutionRequest:
         code: base64 of a script's source; wins over `name`, which then is the script's display name.
         name: the function's name.
         parameters: the input.
-        transient: whether the run leaves no record.
+        transient: whether the run leaves nothing behind, neither a record nor an answer that may be given again.
         no_cache: whether a data provider runs even when an answer is at hand.
         is_platform_admin: whether the caller is an administrator.
         form_id: the form that the input came from.
@@ -76,7 +76,8 @@ class ExecutionResult:
     """What a run came to; everything in it is JSON but `response`.
 
     `response` is the HTTP answer of a workflow that returned an `EndpointResponse`. `cached`, `cache_expires_at` and
-    `stale` speak of a data provider's answer.
+    `stale` speak of a data provider's answer; its `result`, a list of options, is shared with others and not to be
+    changed. `caller_was_read` says whether the run looked at who asked for it.
     """
 
     execution_id: str
@@ -94,4 +95,5 @@ class ExecutionResult:
     cached: bool = False
     cache_expires_at: str | None = None
     stale: bool = False
+    caller_was_read: bool = False
     response: EndpointResponse | None = None

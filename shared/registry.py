@@ -72,7 +72,8 @@ class FunctionMetadata:
 
     `tags` holds `workflow`, `data_provider` or both, then the author's own tags. `source` is workspace, home or
     platform, by where the file lies; `source_file` is the path below that folder, and `source_line` the line of the
-    function in it.
+    function in it. `code_version` stands for all code of the workspace, the same in every process that has the same
+    code; None for a function from elsewhere.
     """
 
     name: str
@@ -94,6 +95,7 @@ class FunctionMetadata:
     source: str | None = None
     source_file: str | None = None
     source_line: int | None = None
+    code_version: str | None = None
 
     def has_tag(self, tag: str) -> bool:
         """Whether the function has this tag."""

@@ -21,6 +21,8 @@ APP_ROOT = Path(__file__).resolve().parent.parent
 # The answer to an HTTP call is cut off at 230 s by Azure's load balancer, on every plan:
 # https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout
 HTTP_RUN_LIMIT_SECONDS = 210.0
+# Somebody waits for a dropdown to fill.
+DATA_PROVIDER_LIMIT_SECONDS = 60.0
 # A function timeout kills the worker with every run in it, so a run's own timeout must come well before it.
 TIMEOUT_MARGIN_SECONDS = 30
 

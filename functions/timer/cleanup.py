@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
+from shared.repositories.provider_answers import ProviderAnswerRepository
 from shared.storage import get_storage
 
 blueprint = func.Blueprint()
@@ -17,4 +18,6 @@ blueprint = func.Blueprint()
     arg_name="timer", schedule="0 17 * * * *"
 )
 async def remove_what_is_over(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's argument must be there
-    await IdempotencyKeyRepository(get_storage()).remove_old(datetime.now(UTC))
+    now = datetime.now(UTC)
+    await IdempotencyKeyRepository(get_storage()).remove_old(now)
+    await ProviderAnswerRepository(get_storage()).remove_old(now.timestamp())

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.storage import AlreadyExistsError, Delete, MissingError, ModifiedError
+from shared.repositories.sweeping import remove_rows
+from shared.storage import AlreadyExistsError, MissingError, ModifiedError
 
 if TYPE_CHECKING:
     from shared.storage import Row, Storage
@@ -18,7 +19,6 @@ TABLE = "IdempotencyKeys"
 KEPT_FOR = timedelta(hours=24)
 # Keys are spread over as many partitions, so that they can be looked through without reading the table as a whole.
 _PARTITIONS = "0123456789abcdef"
-_PAGE_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +77,8 @@ class IdempotencyKeyRepository:
 
     async def remove_old(self, now: datetime) -> int:
         """Removes the claims that are no longer valid, and says how many."""
-        removed = 0
-        for partition in _PARTITIONS:
-            continuation = None
-            while True:
-                page = await self._table.query(
-                    partition,
-                    above=partition,
-                    below=f"{partition}~",
-                    limit=_PAGE_ROWS,
-                    select=["RowKey", "claimedAt"],
-                    continuation=continuation,
-                )
-                old = [Delete(row.key) for row in page.rows if _is_over(row, now)]
-                if old:
-                    try:
-                        await self._table.transaction(partition, old)
-                        removed += len(old)
-                    except MissingError:
-                        # Another instance does the same; what it leaves is for the next time.
-                        break
-                continuation = page.continuation
-                if continuation is None:
-                    break
-        return removed
+        old = remove_rows(self._table, _PARTITIONS, ["claimedAt"], lambda row: _is_over(row, now))
+        return len([row async for row in old])
 
 
 def _is_over(row: Row, now: datetime) -> bool:

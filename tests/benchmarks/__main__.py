@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.benchmarks import engine, executions, imports, peers
+from tests.benchmarks import data_providers, engine, executions, imports, peers
 from tests.benchmarks.report import show
 
 if __name__ == "__main__":
     measured = asyncio.run(executions.figures())
-    show([*asyncio.run(engine.figures()), *imports.figures(), *measured, *peers.figures(measured)])
+    options = asyncio.run(data_providers.figures())
+    show([*asyncio.run(engine.figures()), *imports.figures(), *measured, *peers.figures(measured), *options])
     print(f"import function_app pulls in: {', '.join(imports.packages())}")

@@ -4,6 +4,7 @@ from examples.departments import departments
 from examples.hello import hello
 from examples.import_orders import import_orders
 from examples.licences import licences
+from examples.places import cities, countries
 from examples.ticket_webhook import ticket_webhook
 
 from shared.testing import run
@@ -45,6 +46,21 @@ async def test_licences_are_those_with_enough_seats():
 async def test_departments_serve_as_workflow_and_as_dropdown():
     result = await run(departments, search="fin")
     assert result.result == [{"label": "Finance", "value": "fin"}]
+
+
+async def test_countries_are_shown_by_name_and_submitted_by_code():
+    result = await run(countries)
+    assert result.result[1] == {"label": "Germany", "value": "de", "metadata": None}
+
+
+async def test_cities_are_those_of_the_country_and_of_what_was_typed():
+    result = await run(cities, country="de", search="L", limit="2")
+    assert [option["value"] for option in result.result] == ["Berlin", "Cologne"]
+
+
+async def test_cities_of_an_unknown_country_are_refused_in_plain_words():
+    result = await run(cities, country="xx")
+    assert (result.status, result.error_message) == ("Failed", "We do not deliver to 'xx'")
 
 
 async def test_a_ticket_opened_with_the_highest_priority_is_urgent():

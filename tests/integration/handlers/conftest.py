@@ -116,6 +116,12 @@ def typed_now(context, needed, text, number, ratio, flag, data, items, mail, cho
 @typed
 def typed_later(context, needed, text, number, ratio, flag, data, items, mail, choice):
     return needed
+
+
+@data_provider(name="typed_options")
+@typed
+def typed_options(context, needed, text, number, ratio, flag, data, items, mail, choice):
+    return [needed]
 '''
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from shared.errors import InvalidInputError
 from shared.executor import get_executor
+from shared.handlers.data_providers_handlers import provide_options
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionStatus
@@ -102,10 +103,17 @@ async def by_command_line(given: dict[str, Any]) -> Errors:
     return [(error["loc"], error["type"]) for error in result.error_details["errors"]]
 
 
+async def by_data_provider(given: dict[str, Any]) -> Errors:
+    with pytest.raises(InvalidInputError) as caught:
+        await provide_options("typed_options", given, ADMIN)
+    return [(error["loc"], error["type"]) for error in caught.value.errors]
+
+
 DOORS: list[Callable[[dict[str, Any]], Awaitable[Errors]]] = [
     by_http_to_a_sync_workflow,
     by_http_to_an_async_workflow,
     by_queue_message,
+    by_data_provider,
     by_command_line,
 ]
 
