@@ -1,0 +1,1 @@
+"""What forms check and work out: expressions, rules of fields, bindings of data providers, cascades."""

@@ -1,0 +1,131 @@
+"""Forms as the API shows them, and as they are stored."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from shared.models.base import ApiModel, UtcDatetime
+
+MOST_FIELDS = 50
+FieldType = Literal[
+    "text", "email", "number", "select", "checkbox", "textarea", "radio", "datetime", "markdown", "html", "file"
+]
+# Shown, and never filled in.
+DISPLAY_TYPES = frozenset({"markdown", "html"})
+CHOICE_TYPES = frozenset({"select", "radio"})
+_FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+
+
+def _field_name(name: str) -> str:
+    if _FIELD_NAME.match(name) is None:
+        raise ValueError("must begin with a letter or _, and have letters, digits and _ only, at most 63")
+    return name
+
+
+FieldName = Annotated[str, AfterValidator(_field_name)]
+Expression = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+
+
+class FormOption(ApiModel):
+    """A choice that stands in the form itself."""
+
+    label: str = Field(max_length=200)
+    value: Any
+
+
+class FieldValidation(ApiModel):
+    """Rules of a field: `min` and `max` bound a number, or the length of a text."""
+
+    pattern: str | None = Field(default=None, max_length=500)
+    min: float | None = None
+    max: float | None = None
+    message: str | None = Field(default=None, max_length=500)
+
+
+class ProviderInput(ApiModel):
+    """Where a parameter of a data provider comes from."""
+
+    mode: Literal["static", "fieldRef", "expression"]
+    value: Any = None
+    field_name: FieldName | None = None
+    expression: Expression | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_mode_needs(self) -> ProviderInput:
+        if self.mode == "fieldRef" and self.field_name is None:
+            raise ValueError("fieldRef needs fieldName")
+        if self.mode == "expression" and self.expression is None:
+            raise ValueError("expression needs expression")
+        return self
+
+
+class FormField(ApiModel):
+    """A field of a form."""
+
+    name: FieldName
+    label: str = Field(default="", max_length=200)
+    type: FieldType
+    required: bool = False
+    validation: FieldValidation | None = None
+    data_provider: str | None = Field(default=None, max_length=63)
+    data_provider_inputs: dict[str, ProviderInput] = Field(default_factory=dict[str, ProviderInput], max_length=50)
+    strict_options: bool = True
+    default_value: Any = None
+    placeholder: str | None = Field(default=None, max_length=500)
+    help_text: str | None = Field(default=None, max_length=2000)
+    visibility_expression: Expression | None = None
+    options: list[FormOption] | None = Field(default=None, max_length=1000)
+    allowed_types: list[str] | None = Field(default=None, max_length=50)
+    multiple: bool = False
+    max_size_mb: float | None = Field(default=None, gt=0, le=10_000, alias="maxSizeMB")
+    content: str | None = Field(default=None, max_length=50_000)
+    allow_as_query_param: bool = False
+
+
+class FormSchema(ApiModel):
+    """The fields, in the order in which they are shown."""
+
+    fields: list[FormField] = Field(max_length=MOST_FIELDS)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> FormSchema:
+        names = [field.name for field in self.fields]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two fields are named {', '.join(twice)}")
+        return self
+
+
+class FormRequest(ApiModel):
+    """What a form is made of, or changed to."""
+
+    name: str = Field(min_length=1, max_length=200)
+    description: str = Field(default="", max_length=2000)
+    linked_workflow: str = Field(max_length=63)
+    form_schema: FormSchema
+    is_active: bool = True
+    is_global: bool = False
+    is_public: bool = False
+    roles: list[str] = Field(default_factory=list[str], max_length=50)
+    launch_workflow_id: str | None = Field(default=None, max_length=63)
+    allowed_query_params: list[FieldName] = Field(default_factory=list[str], max_length=50)
+    default_launch_params: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class Form(FormRequest):
+    """A stored form."""
+
+    id: str
+    org_id: str | None
+    created_by: str
+    created_at: UtcDatetime
+    updated_at: UtcDatetime
+
+
+class FormList(ApiModel):
+    """The forms that the caller may see."""
+
+    forms: list[Form]
