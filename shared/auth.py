@@ -40,11 +40,13 @@ class Principal:
         caller: who it is.
         organization: the organization that they work in, None for the scope GLOBAL.
         is_platform_admin: whether they administer the platform.
+        roles: what they were given besides; forms name those who may fill them in.
     """
 
     caller: Caller
     organization: Organization | None = None
     is_platform_admin: bool = False
+    roles: frozenset[str] = frozenset()
 
     @property
     def scope(self) -> str:
@@ -115,7 +117,8 @@ def _dev_principal(header: str | None) -> Principal | None:
         field = ".".join(str(part) for part in first["loc"]) or "the header"
         raise BadRequestError(f"X-Dev-Principal can't be read: {field}: {first['msg']}") from None
     caller = Caller(user_id=found.user_id, email=found.email, name=found.name or found.email or found.user_id)
-    return Principal(caller, is_platform_admin=ADMIN_ROLE in found.roles)
+    roles = frozenset(found.roles)
+    return Principal(caller, is_platform_admin=ADMIN_ROLE in roles, roles=roles)
 
 
 def _check_organization(principal: Principal, named: str) -> None:
