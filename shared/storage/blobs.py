@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from shared.errors import SettingsError
 from shared.storage.calls import Calls
-from shared.storage.errors import MissingError
+from shared.storage.errors import AlreadyExistsError, MissingError
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
 
 CALL_LIMIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class BlobProperties:
+    """What storage says of a blob: its size in bytes, and the type that it was uploaded with, in lower case."""
+
+    size: int
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadUrl:
+    """Where a client may put a blob: `url` is signed, `blob_uri` is the blob's address."""
+
+    url: str
+    blob_uri: str
 
 
 class Blobs:
@@ -51,3 +71,39 @@ class Blobs:
             await self._calls.run(lambda: self._client().delete_blob(name))
         except MissingError:
             return
+
+    async def properties(self, name: str) -> BlobProperties | None:
+        """The size and type of a blob; None when there is none."""
+        try:
+            found = await self._calls.run(lambda: self._client().get_blob_client(name).get_blob_properties())
+        except MissingError:
+            return None
+        return BlobProperties(found.size, (found.content_settings.content_type or "").lower())
+
+    async def upload_url(self, name: str, expires_at: datetime) -> UploadUrl:
+        """A URL that lets whoever has it create this one blob until then, by one PUT, and neither read nor change it.
+
+        https://learn.microsoft.com/rest/api/storageservices/create-service-sas
+
+        Raises:
+            SettingsError: the connection string has no account key to sign with.
+        """
+        from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
+        # A client can't create the container that it puts its blob into.
+        with suppress(AlreadyExistsError):
+            await self._calls.run(lambda: self._client().create_container())
+        blob = self._client().get_blob_client(name)
+        key: object = getattr(blob.credential, "account_key", None)
+        if not isinstance(key, str) or blob.account_name is None:
+            raise SettingsError("AzureWebJobsStorage has no AccountKey, which signs the URLs for uploads")
+        signature = generate_blob_sas(
+            blob.account_name,
+            blob.container_name,
+            blob.blob_name,
+            account_key=key,
+            permission=BlobSasPermissions(create=True),
+            expiry=expires_at,
+            protocol="https" if blob.url.startswith("https:") else None,
+        )
+        return UploadUrl(f"{blob.url}?{signature}", blob.url)
