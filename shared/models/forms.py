@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.models.base import ApiModel, UtcDatetime
 
@@ -129,3 +129,76 @@ class FormList(ApiModel):
     """The forms that the caller may see."""
 
     forms: list[Form]
+
+
+class FormDataRequest(ApiModel):
+    """Values of a form's fields, by name: what to run it with, or what a start-up may look at."""
+
+    form_data: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class StartupQuery(ApiModel):
+    """Parameters of the page that shows the form; those that the form allows are passed on."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All of them, by name."""
+        return self.model_extra or {}
+
+
+class StartupResponse(ApiModel):
+    """What the launch workflow returned; null for a form without one."""
+
+    result: Any = None
+
+
+class FormProviderRequest(ApiModel):
+    """What a form's data provider is asked.
+
+    Attributes:
+        form_data: the form's current values, from which the server works the inputs out.
+        inputs: inputs that the client worked out by itself, and what the user is looking for.
+        field: which field is meant, when several use the provider in different ways; else the first.
+        no_cache: whether the provider runs though an answer is at hand; for administrators.
+    """
+
+    form_data: dict[str, Any] = Field(default_factory=dict[str, Any])
+    inputs: dict[str, Any] = Field(default_factory=dict[str, Any])
+    field: FieldName | None = None
+    no_cache: bool = False
+
+
+class FormOptionsRequest(ApiModel):
+    """The form's current values, and which fields were changed since the options were last asked for; empty for all."""
+
+    form_data: dict[str, Any] = Field(default_factory=dict[str, Any])
+    changed: list[FieldName] = Field(default_factory=list[str], max_length=MOST_FIELDS)
+
+
+class UploadUrlRequest(ApiModel):
+    """A file that a user wants to upload; `field` says for which field, where the form has several for files."""
+
+    file_name: str = Field(min_length=1, max_length=255)
+    content_type: str = Field(min_length=1, max_length=200)
+    file_size: int = Field(ge=0)
+    field: FieldName | None = None
+
+
+class UploadUrlResponse(ApiModel):
+    """Where to PUT the file, with the header `x-ms-blob-type: BlockBlob`. Snake_case outside too.
+
+    Attributes:
+        upload_id: the value to submit for the field.
+        upload_url: signed; creates this one blob, once.
+        blob_uri: the blob's address.
+        expires_at: until when the URL works.
+    """
+
+    model_config = ConfigDict(alias_generator=None)
+
+    upload_id: str
+    upload_url: str
+    blob_uri: str
+    expires_at: UtcDatetime

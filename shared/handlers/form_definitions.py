@@ -1,0 +1,137 @@
+"""What must hold of a form before it is stored: every name in it stands for something, and every text of it compiles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from shared.errors import FieldError, InvalidInputError
+from shared.forms.cascades import check_cycles
+from shared.forms.expressions import ExpressionError, compile_expression
+from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
+from shared.registry import FunctionMetadata, get_registry
+from shared.signatures import read_signature
+
+_Loc = list[str | int]
+
+
+def check_definition(body: FormRequest) -> None:
+    """Checks a form against the workspace, which must be loaded.
+
+    Raises:
+        InvalidInputError: names each place that is wrong.
+    """
+    problems = [*_workflow_problems(body), *_field_problems(body)]
+    if problems:
+        names = ", ".join(".".join(str(part) for part in problem["loc"][1:]) for problem in problems[:5])
+        raise InvalidInputError(f"The form is not valid: {names}", problems)
+    check_cycles(body.form_schema)
+
+
+def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
+    linked = get_registry().get_workflow(body.linked_workflow)
+    if linked is None:
+        yield _problem(["body", "linkedWorkflow"], "unknown", f"There is no workflow named {body.linked_workflow!r}")
+    else:
+        for index, field in enumerate(body.form_schema.fields):
+            if field.type not in DISPLAY_TYPES and not takes(linked, field.name):
+                message = f"{linked.name} has no parameter {field.name!r}, so that its value would go nowhere"
+                yield _problem([*_place(index), "name"], "no_parameter", message)
+    if body.launch_workflow_id is None:
+        if body.default_launch_params:
+            message = "There is no launchWorkflowId that could take them"
+            yield _problem(["body", "defaultLaunchParams"], "no_workflow", message)
+        return
+    launched = get_registry().get_workflow(body.launch_workflow_id)
+    if launched is None:
+        message = f"There is no workflow named {body.launch_workflow_id!r}"
+        yield _problem(["body", "launchWorkflowId"], "unknown", message)
+        return
+    for name in body.default_launch_params:
+        if not takes(launched, name):
+            message = f"{launched.name} has no parameter {name!r}"
+            yield _problem(["body", "defaultLaunchParams", name], "no_parameter", message)
+
+
+def takes(metadata: FunctionMetadata, name: str) -> bool:
+    """Whether a function has this parameter, or takes any."""
+    if any(parameter.name == name for parameter in metadata.parameters):
+        return True
+    signature = read_signature(metadata.function)
+    return signature.accepts_extra and name != signature.context_name
+
+
+def _field_problems(body: FormRequest) -> Iterator[FieldError]:
+    fields = {field.name: field for field in body.form_schema.fields}
+    for index, field in enumerate(body.form_schema.fields):
+        place = _place(index)
+        if field.visibility_expression is not None:
+            yield from _expression_problems(field.visibility_expression, [*place, "visibilityExpression"])
+        if field.validation is not None:
+            yield from _validation_problems(field.validation, [*place, "validation"])
+        if field.data_provider is not None:
+            yield from _provider_problems(field, fields, place)
+        elif field.data_provider_inputs:
+            yield _problem([*place, "dataProviderInputs"], "no_provider", "There is no dataProvider that takes them")
+        elif field.type in CHOICE_TYPES and not field.options:
+            yield _problem([*place, "options"], "missing", "A choice needs options, or a dataProvider that gives them")
+
+
+def _validation_problems(rules: FieldValidation, place: _Loc) -> Iterator[FieldError]:
+    if rules.pattern is not None:
+        try:
+            re.compile(rules.pattern)
+        except re.error as error:
+            yield _problem([*place, "pattern"], "pattern", f"is no regular expression: {error}")
+    if rules.min is not None and rules.max is not None and rules.min > rules.max:
+        yield _problem([*place, "min"], "range", "is more than max")
+
+
+def _provider_problems(field: FormField, fields: dict[str, FormField], place: _Loc) -> Iterator[FieldError]:
+    assert field.data_provider is not None
+    if field.type in DISPLAY_TYPES or field.type == "file":
+        yield _problem([*place, "dataProvider"], "no_choice", f"A field of type {field.type} has no options")
+        return
+    provider = get_registry().get_data_provider(field.data_provider)
+    if provider is None:
+        message = f"There is no data provider named {field.data_provider!r}"
+        yield _problem([*place, "dataProvider"], "unknown", message)
+        return
+    for parameter in provider.parameters:
+        # A default makes a required parameter one that can be left out.
+        if parameter.required and not parameter.has_default and parameter.name not in field.data_provider_inputs:
+            message = f"{provider.name} needs {parameter.name!r}, and nothing is bound to it"
+            yield _problem([*place, "dataProviderInputs", parameter.name], "missing", message)
+    for name, given in field.data_provider_inputs.items():
+        there = [*place, "dataProviderInputs", name]
+        if not takes(provider, name):
+            yield _problem(there, "no_parameter", f"{provider.name} has no parameter {name!r}")
+        yield from _input_problems(given, fields, there)
+
+
+def _input_problems(given: ProviderInput, fields: dict[str, FormField], place: _Loc) -> Iterator[FieldError]:
+    if given.mode == "expression":
+        assert given.expression is not None
+        yield from _expression_problems(given.expression, [*place, "expression"])
+    elif given.mode == "fieldRef":
+        assert given.field_name is not None
+        named = fields.get(given.field_name)
+        if named is None:
+            yield _problem([*place, "fieldName"], "unknown", f"The form has no field {given.field_name!r}")
+        elif named.type in DISPLAY_TYPES:
+            yield _problem([*place, "fieldName"], "no_value", f"{given.field_name!r} is shown only, and has no value")
+
+
+def _expression_problems(text: str, place: _Loc) -> Iterator[FieldError]:
+    try:
+        compile_expression(text)
+    except ExpressionError as error:
+        yield _problem(place, "expression", str(error))
+
+
+def _place(index: int) -> _Loc:
+    return ["body", "formSchema", "fields", index]
+
+
+def _problem(loc: _Loc, kind: str, message: str) -> FieldError:
+    return FieldError(loc=loc, type=kind, msg=message)

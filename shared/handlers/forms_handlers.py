@@ -1,0 +1,150 @@
+"""Forms: making, showing, changing and deleting them, and who may see and fill in which.
+
+Administrators see and change all forms of their scope, and the global ones. Other users see the active forms that are
+public or name one of their roles; what they see they may also fill in. A form that somebody may not see is not there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from shared.auth import Principal
+from shared.discovery import ensure_loaded
+from shared.errors import ConflictError, FieldError, InvalidInputError, PreconditionFailedError
+from shared.handlers.form_definitions import check_definition
+from shared.models.base import GLOBAL_SCOPE
+from shared.models.forms import Form, FormList, FormRequest
+from shared.repositories.forms import FormRepository, StoredForm, not_found
+from shared.storage import get_storage
+
+# A caller who names no version wants the change whatever is there; so often it is tried when others write, too.
+_TRIES = 3
+
+T = TypeVar("T")
+
+
+async def list_forms(principal: Principal) -> FormList:
+    """The forms that the caller may see: those of their scope, then the global ones, each by name."""
+    found = await _repository().list(principal.scope)
+    return FormList(forms=[stored.form for stored in found if _may_see(stored.form, principal)])
+
+
+async def get_form(form_id: str, principal: Principal) -> StoredForm:
+    """A form that the caller may see.
+
+    Raises:
+        NotFoundError: there is none for this caller.
+    """
+    stored = await _repository().get(principal.scope, form_id)
+    if not _may_see(stored.form, principal):
+        raise not_found()
+    return stored
+
+
+async def form_to_run(form_id: str, principal: Principal) -> Form:
+    """A form that the caller may fill in.
+
+    Raises:
+        NotFoundError: there is none for this caller.
+        ConflictError: an administrator asks for a form that is not active.
+    """
+    form = (await get_form(form_id, principal)).form
+    if not form.is_active:
+        raise ConflictError(f"The form {form.name!r} is not active")
+    return form
+
+
+async def create_form(body: FormRequest, principal: Principal) -> StoredForm:
+    """Stores a new form, in the administrator's scope or, with `is_global`, for all of them.
+
+    Raises:
+        InvalidInputError: what the form says can't be; each place is named.
+        ConflictError: there is a form of this name.
+    """
+    await ensure_loaded()
+    check_definition(body)
+    scope = GLOBAL_SCOPE if body.is_global else principal.scope
+    now = datetime.now(UTC)
+    form = Form(
+        **dict(body),
+        id=str(uuid.uuid4()),
+        org_id=None if scope == GLOBAL_SCOPE else scope,
+        created_by=principal.caller.user_id,
+        created_at=now,
+        updated_at=now,
+    )
+    return await _repository().create(scope, form)
+
+
+async def update_form(
+    form_id: str, body: FormRequest, principal: Principal, versions: Collection[str] | None = None
+) -> StoredForm:
+    """Stores what a form is changed to.
+
+    Args:
+        form_id: which form.
+        body: all of what it is to be.
+        principal: the administrator.
+        versions: the versions that the caller knows; None for whatever is there.
+
+    Raises:
+        NotFoundError: there is no such form.
+        InvalidInputError: what the form says can't be; each place is named.
+        PreconditionFailedError: it was changed since the caller read it.
+        ConflictError: there is another form of this name.
+    """
+    await ensure_loaded()
+    check_definition(body)
+
+    async def change() -> StoredForm:
+        stored = await get_form(form_id, principal)
+        before = stored.form
+        # In an organization, a form that is for all lies elsewhere.
+        if body.is_global != before.is_global and not stored.scope == principal.scope == GLOBAL_SCOPE:
+            raise InvalidInputError("isGlobal can't be changed; make a new form", [_IS_GLOBAL_STAYS])
+        form = Form(
+            **dict(body),
+            id=before.id,
+            org_id=before.org_id,
+            created_by=before.created_by,
+            created_at=before.created_at,
+            updated_at=datetime.now(UTC),
+        )
+        return await _repository().replace(stored, form, versions)
+
+    return await _until_written(change, versions)
+
+
+async def delete_form(form_id: str, principal: Principal, versions: Collection[str] | None = None) -> None:
+    """Deletes a form; its row stays, marked, and its name is free again. Arguments and errors as in `update_form`."""
+
+    async def delete() -> None:
+        await _repository().delete(await get_form(form_id, principal), datetime.now(UTC), versions)
+
+    await _until_written(delete, versions)
+
+
+_IS_GLOBAL_STAYS = FieldError(loc=["body", "isGlobal"], type="immutable", msg="can't be changed; make a new form")
+
+
+def _may_see(form: Form, principal: Principal) -> bool:
+    if principal.is_platform_admin:
+        return True
+    return form.is_active and (form.is_public or not principal.roles.isdisjoint(form.roles))
+
+
+async def _until_written(write: Callable[[], Awaitable[T]], versions: Collection[str] | None) -> T:
+    for _ in range(_TRIES - 1):
+        try:
+            return await write()
+        except PreconditionFailedError:
+            if versions is not None:
+                raise
+    return await write()
+
+
+def _repository() -> FormRepository:
+    return FormRepository(get_storage())
