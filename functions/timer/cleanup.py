@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import azure.functions as func
 
+from shared.repositories.form_uploads import FormUploadRepository
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.repositories.provider_answers import ProviderAnswerRepository
 from shared.storage import get_storage
@@ -21,3 +22,4 @@ async def remove_what_is_over(timer: func.TimerRequest) -> None:  # noqa: ARG001
     now = datetime.now(UTC)
     await IdempotencyKeyRepository(get_storage()).remove_old(now)
     await ProviderAnswerRepository(get_storage()).remove_old(now.timestamp())
+    await FormUploadRepository(get_storage()).remove_old(now)

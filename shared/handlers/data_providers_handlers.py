@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,25 +10,15 @@ from typing import Any
 
 from shared.auth import Principal
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest, ExecutionResult, prepare, run
-from shared.errors import (
-    ForbiddenError,
-    PlatformError,
-    ProviderFailedError,
-    ProviderTimeoutError,
-    UserError,
-)
+from shared.engine import ExecutionRequest, prepare, run
+from shared.errors import ForbiddenError, ProviderTimeoutError
+from shared.handlers.run_failures import failure_of
 from shared.handlers.workflows_handlers import parameter_model
 from shared.models.data_providers import DataProviderList, DataProviderModel, ProviderOptions, ProviderRequest
 from shared.models.executions import ExecutionStatus
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, get_registry
 from shared.running import GRACE_SECONDS
 from shared.settings import DATA_PROVIDER_LIMIT_SECONDS
-
-logger = logging.getLogger(__name__)
-
-# Whose messages are meant for the caller: the author's own words, and what is wrong with the list of options.
-_TOLD_TO_EVERYBODY = frozenset({UserError.__name__, ProviderFailedError.code})
 
 # A run ends by its own time limit; this is for one that waits, since all threads are busy, to be begun.
 _ANSWER_LIMIT_SECONDS = DATA_PROVIDER_LIMIT_SECONDS + GRACE_SECONDS + 1
@@ -98,7 +87,7 @@ async def provide_options(
     except TimeoutError:
         raise ProviderTimeoutError(f"The data provider {name!r} did not answer in time") from None
     if result.status is not ExecutionStatus.SUCCESS:
-        raise _failure_of(name, result, principal)
+        raise failure_of("data provider", name, result, principal)
     expires_at = result.cache_expires_at
     return ProviderOptions.model_construct(
         provider=name,
@@ -107,24 +96,6 @@ async def provide_options(
         cache_expires_at=datetime.fromisoformat(expires_at) if expires_at is not None else None,
         stale=result.stale,
     )
-
-
-def _failure_of(name: str, result: ExecutionResult, principal: Principal) -> PlatformError:
-    """The error that a failed run becomes; there is no record of it, so administrators get all of it here."""
-    # No text of the exception, which may hold anything.
-    where = (result.error_details or {}).get("where")
-    logger.warning("The data provider %s failed: %s at %s", name, result.error_type or result.status, where)
-    details = {"errorType": result.error_type, **(result.error_details or {}), "logs": result.logs}
-    shown = details if principal.is_platform_admin else None
-    if result.status is ExecutionStatus.TIMEOUT:
-        return ProviderTimeoutError(result.error_message or f"The data provider {name!r} did not answer in time", shown)
-    meant_for_all = result.status is ExecutionStatus.COMPLETED_WITH_ERRORS or result.error_type in _TOLD_TO_EVERYBODY
-    if meant_for_all and result.error_message:
-        return ProviderFailedError(result.error_message, shown)
-    message = f"The data provider {name!r} failed"
-    if principal.is_platform_admin:
-        message = f"{message}: {result.error_type}: {result.error_message}"
-    return ProviderFailedError(message, shown)
 
 
 def _provider_model(metadata: FunctionMetadata) -> DataProviderModel:

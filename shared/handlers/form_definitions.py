@@ -1,4 +1,4 @@
-"""What must hold of a form before it is stored: every name in it stands for something, and every text of it compiles."""
+"""What must hold of a form before it is stored: every name in it stands for something, every text of it compiles."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from shared.errors import FieldError, InvalidInputError
 from shared.forms.cascades import check_cycles
 from shared.forms.expressions import ExpressionError, compile_expression
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
-from shared.registry import FunctionMetadata, get_registry
-from shared.signatures import read_signature
+from shared.registry import get_registry
+from shared.signatures import takes_parameter
 
 _Loc = list[str | int]
 
@@ -34,7 +34,7 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
         yield _problem(["body", "linkedWorkflow"], "unknown", f"There is no workflow named {body.linked_workflow!r}")
     else:
         for index, field in enumerate(body.form_schema.fields):
-            if field.type not in DISPLAY_TYPES and not takes(linked, field.name):
+            if field.type not in DISPLAY_TYPES and not takes_parameter(linked, field.name):
                 message = f"{linked.name} has no parameter {field.name!r}, so that its value would go nowhere"
                 yield _problem([*_place(index), "name"], "no_parameter", message)
     if body.launch_workflow_id is None:
@@ -48,17 +48,9 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
         yield _problem(["body", "launchWorkflowId"], "unknown", message)
         return
     for name in body.default_launch_params:
-        if not takes(launched, name):
+        if not takes_parameter(launched, name):
             message = f"{launched.name} has no parameter {name!r}"
             yield _problem(["body", "defaultLaunchParams", name], "no_parameter", message)
-
-
-def takes(metadata: FunctionMetadata, name: str) -> bool:
-    """Whether a function has this parameter, or takes any."""
-    if any(parameter.name == name for parameter in metadata.parameters):
-        return True
-    signature = read_signature(metadata.function)
-    return signature.accepts_extra and name != signature.context_name
 
 
 def _field_problems(body: FormRequest) -> Iterator[FieldError]:
@@ -104,7 +96,7 @@ def _provider_problems(field: FormField, fields: dict[str, FormField], place: _L
             yield _problem([*place, "dataProviderInputs", parameter.name], "missing", message)
     for name, given in field.data_provider_inputs.items():
         there = [*place, "dataProviderInputs", name]
-        if not takes(provider, name):
+        if not takes_parameter(provider, name):
             yield _problem(there, "no_parameter", f"{provider.name} has no parameter {name!r}")
         yield from _input_problems(given, fields, there)
 

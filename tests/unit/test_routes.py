@@ -8,10 +8,10 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
-from functions.http import data_providers, executions, health, unmatched, workflows
+from functions.http import data_providers, executions, forms, health, unmatched, workflows
 from functions.http.routes import ROUTES, Route, methods_of
 
-MODULES = (data_providers, executions, health, unmatched, workflows)
+MODULES = (data_providers, executions, forms, health, unmatched, workflows)
 
 
 def could_be_one_path(first: Route, second: Route) -> bool:

@@ -1,0 +1,206 @@
+"""/api/forms"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+import azure.functions as func
+
+from functions.http.adapter import Call, Reply, route
+from functions.http.executed import EXECUTED_ANSWERS, executed_reply
+from functions.http.routes import Nothing
+from shared.auth import Access
+from shared.handlers import form_options, form_runs, form_uploads, forms_handlers
+from shared.models.data_providers import ProviderOptions
+from shared.models.forms import (
+    Form,
+    FormDataRequest,
+    FormList,
+    FormOptions,
+    FormOptionsRequest,
+    FormProviderRequest,
+    FormRequest,
+    StartupQuery,
+    StartupResponse,
+    UploadUrlRequest,
+    UploadUrlResponse,
+)
+from shared.repositories.forms import StoredForm
+
+blueprint = func.Blueprint()
+
+_ETAG = re.compile(r'"([^"]*)"')
+
+
+@route(
+    blueprint,
+    "GET",
+    "forms",
+    name="forms_list",
+    access=Access.USER,
+    summary="The forms that the caller may see",
+    answers={200: FormList},
+)
+async def list_forms(call: Call[Nothing, Nothing]) -> FormList:
+    return await forms_handlers.list_forms(call.principal)
+
+
+@route(
+    blueprint,
+    "POST",
+    "forms",
+    name="forms_create",
+    access=Access.ADMIN,
+    summary="Makes a form",
+    body=FormRequest,
+    answers={201: Form},
+)
+async def create_form(call: Call[FormRequest, Nothing]) -> Reply:
+    stored = await forms_handlers.create_form(call.body, call.principal)
+    return _form_reply(stored, 201, {"Location": f"/api/forms/{stored.form.id}"})
+
+
+@route(
+    blueprint,
+    "GET",
+    "forms/{formId}",
+    name="forms_get",
+    access=Access.USER,
+    summary="A form; its ETag is for If-Match",
+    answers={200: Form},
+)
+async def get_form(call: Call[Nothing, Nothing]) -> Reply:
+    return _form_reply(await forms_handlers.get_form(call.path["formId"], call.principal))
+
+
+@route(
+    blueprint,
+    "PUT",
+    "forms/{formId}",
+    name="forms_update",
+    access=Access.ADMIN,
+    summary="Changes a form to what the body says; with If-Match only when nobody else has changed it",
+    body=FormRequest,
+    answers={200: Form},
+)
+async def update_form(call: Call[FormRequest, Nothing]) -> Reply:
+    stored = await forms_handlers.update_form(call.path["formId"], call.body, call.principal, _versions(call))
+    return _form_reply(stored)
+
+
+@route(
+    blueprint,
+    "DELETE",
+    "forms/{formId}",
+    name="forms_delete",
+    access=Access.ADMIN,
+    summary="Deletes a form; with If-Match only when nobody else has changed it",
+    answers={204: None},
+)
+async def delete_form(call: Call[Nothing, Nothing]) -> Reply:
+    await forms_handlers.delete_form(call.path["formId"], call.principal, _versions(call))
+    return Reply(None, 204)
+
+
+@route(
+    blueprint,
+    "POST",
+    "forms/{formId}/execute",
+    name="forms_execute",
+    access=Access.USER,
+    summary="Runs the linked workflow with what was filled in",
+    body=FormDataRequest,
+    answers=EXECUTED_ANSWERS,
+)
+async def execute_form(call: Call[FormDataRequest, Nothing]) -> Reply:
+    executed = await form_runs.execute_form(call.path["formId"], call.body, call.principal, call.idempotency_key)
+    return executed_reply(executed)
+
+
+@route(
+    blueprint,
+    "GET",
+    "forms/{formId}/startup",
+    name="forms_get_startup",
+    access=Access.USER,
+    summary="Runs the launch workflow; allowed parameters stand in the query",
+    query=StartupQuery,
+    answers={200: StartupResponse},
+)
+async def get_startup(call: Call[Nothing, StartupQuery]) -> StartupResponse:
+    nothing = FormDataRequest()
+    return await form_runs.start_form(call.path["formId"], nothing, call.query.values, call.principal)
+
+
+@route(
+    blueprint,
+    "POST",
+    "forms/{formId}/startup",
+    name="forms_post_startup",
+    access=Access.USER,
+    summary="Runs the launch workflow with values of the form",
+    body=FormDataRequest,
+    query=StartupQuery,
+    answers={200: StartupResponse},
+)
+async def post_startup(call: Call[FormDataRequest, StartupQuery]) -> StartupResponse:
+    return await form_runs.start_form(call.path["formId"], call.body, call.query.values, call.principal)
+
+
+@route(
+    blueprint,
+    "POST",
+    "forms/{formId}/files/upload-url",
+    name="forms_upload_url",
+    access=Access.USER,
+    summary="A URL to PUT a file to, for a field of the form",
+    body=UploadUrlRequest,
+    answers={200: UploadUrlResponse},
+)
+async def make_upload_url(call: Call[UploadUrlRequest, Nothing]) -> UploadUrlResponse:
+    return await form_uploads.make_upload_url(call.path["formId"], call.body, call.principal)
+
+
+@route(
+    blueprint,
+    "POST",
+    "forms/{formId}/data-providers/{providerName}",
+    name="forms_provider_options",
+    access=Access.USER,
+    summary="Options of a data provider, as the form binds it",
+    body=FormProviderRequest,
+    answers={200: ProviderOptions},
+)
+async def get_provider_options(call: Call[FormProviderRequest, Nothing]) -> ProviderOptions:
+    return await form_options.provider_options(
+        call.path["formId"], call.path["providerName"], call.body, call.principal
+    )
+
+
+@route(
+    blueprint,
+    "POST",
+    "forms/{formId}/options",
+    name="forms_options",
+    access=Access.USER,
+    summary="Options and state of every field that depends on what was changed, in one call",
+    body=FormOptionsRequest,
+    answers={200: FormOptions},
+)
+async def get_all_options(call: Call[FormOptionsRequest, Nothing]) -> FormOptions:
+    return await form_options.all_options(call.path["formId"], call.body, call.principal)
+
+
+def _form_reply(stored: StoredForm, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
+    return Reply(stored.form, status, {**(headers or {}), "ETag": f'"{stored.version}"'})
+
+
+def _versions(call: Call[Any, Any]) -> Collection[str] | None:
+    """The versions that If-Match names (RFC 9110, section 13.1.1); None for any. Weak ones never match."""
+    text = call.headers.get("if-match", "*").strip()
+    if text == "*":
+        return None
+    tags = [tag.strip() for tag in text.split(",")]
+    return {found[1] for tag in tags if (found := _ETAG.fullmatch(tag)) is not None}

@@ -1,0 +1,157 @@
+"""Files for forms: a signed URL for each, and a look at what came before a workflow gets to know of it.
+
+A URL can bound neither size nor type, so both are checked when the form is submitted. A file is submitted by the id
+that came with its URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from shared.auth import Principal
+from shared.errors import BadRequestError, FieldError, InvalidInputError
+from shared.handlers.forms_handlers import form_to_run
+from shared.models.forms import Form, FormField, UploadUrlRequest, UploadUrlResponse
+from shared.repositories.form_uploads import FormUploadRepository, Upload
+from shared.storage import get_storage
+from shared.storage.blobs import BlobProperties
+
+URL_VALID_FOR = timedelta(minutes=15)
+_BYTES_PER_MB = 1024 * 1024
+
+
+async def make_upload_url(form_id: str, body: UploadUrlRequest, principal: Principal) -> UploadUrlResponse:
+    """Gives out a URL that the caller may PUT one file to, for one of the form's fields.
+
+    Raises:
+        NotFoundError: there is no such form for this caller.
+        ConflictError: it is not active.
+        BadRequestError: it has no field for files, or several and the request does not say which.
+        InvalidInputError: the file is too large for the field, or of another type than it takes.
+    """
+    form = await form_to_run(form_id, principal)
+    field = _field_of(form, body)
+    problems = [
+        FieldError(loc=["body", name], type=kind, msg=message)
+        for name, kind, message in _problems(field, body.file_name, body.file_size, body.content_type.lower())
+    ]
+    if problems:
+        raise InvalidInputError(f"The file does not fit the field {field.name!r}", problems)
+    now = datetime.now(UTC)
+    expires_at = now + URL_VALID_FOR
+    upload, url = await _repository().give_out(principal.scope, form.id, field.name, body.file_name, now, expires_at)
+    return UploadUrlResponse(
+        upload_id=upload.upload_id, upload_url=url, blob_uri=upload.blob_uri, expires_at=expires_at
+    )
+
+
+async def resolve_files(form: Form, values: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
+    """The values of the form's file fields as the workflow gets them, in the place of upload ids.
+
+    What does not fit its field is removed.
+
+    Args:
+        form: the form.
+        values: by field, checked but for files.
+        principal: who submits; an id that was given out to another scope is none.
+
+    Returns:
+        For each file field among the values {uploadId, name, contentType, size, blobUri}, or a list of these where the
+        field takes several.
+
+    Raises:
+        InvalidInputError: names each file that is not there or does not fit.
+    """
+    fields = [field for field in form.form_schema.fields if field.type == "file" and values.get(field.name)]
+    pairs = [(field, upload_id) for field in fields for upload_id in _ids(values[field.name])]
+    found = await asyncio.gather(*(_find(form, field, upload_id, principal) for field, upload_id in pairs))
+    problems = [problem for answer in found if not isinstance(answer, tuple) for problem in answer]
+    if problems:
+        raise InvalidInputError("Files of the form are not valid", problems)
+    uploads = cast("list[tuple[Upload, BlobProperties]]", found)
+    await asyncio.gather(*(_repository().keep(upload) for upload, _ in uploads))
+    described: dict[str, list[dict[str, Any]]] = {field.name: [] for field in fields}
+    for (field, _), (upload, properties) in zip(pairs, uploads, strict=True):
+        described[field.name].append(
+            {
+                "uploadId": upload.upload_id,
+                "name": upload.name,
+                "contentType": properties.content_type,
+                "size": properties.size,
+                "blobUri": upload.blob_uri,
+            }
+        )
+    return {field.name: described[field.name] if field.multiple else described[field.name][0] for field in fields}
+
+
+def _field_of(form: Form, body: UploadUrlRequest) -> FormField:
+    fields = [field for field in form.form_schema.fields if field.type == "file"]
+    if body.field is not None:
+        fields = [field for field in fields if field.name == body.field]
+    if not fields:
+        which = f" named {body.field!r}" if body.field is not None else ""
+        raise BadRequestError(f"The form has no field for files{which}")
+    if len(fields) > 1:
+        raise BadRequestError(f"Say which field the file is for: {', '.join(field.name for field in fields)}")
+    return fields[0]
+
+
+async def _find(
+    form: Form, field: FormField, upload_id: str, principal: Principal
+) -> tuple[Upload, BlobProperties] | list[FieldError]:
+    """The upload and what storage says of it, or what is wrong with it."""
+    repository = _repository()
+    upload = await repository.find(principal.scope, form.id, upload_id, datetime.now(UTC))
+    if upload is None or upload.field != field.name:
+        return [_problem(field, "unknown_upload", "is no upload that this form gave out for the field")]
+    properties = await repository.properties(upload)
+    if properties is None:
+        return [_problem(field, "not_uploaded", f"{upload.name} was not uploaded")]
+    problems = [
+        _problem(field, kind, f"{upload.name} {message}; it was removed")
+        for _, kind, message in _problems(field, upload.name, properties.size, properties.content_type)
+    ]
+    if problems:
+        await repository.discard(upload)
+        return problems
+    return upload, properties
+
+
+def _problems(field: FormField, name: str, size: int, content_type: str) -> list[tuple[str, str, str]]:
+    """What is wrong with a file: the property as an upload request has it, a code, and the rest of a sentence."""
+    problems: list[tuple[str, str, str]] = []
+    if field.max_size_mb is not None and size > field.max_size_mb * _BYTES_PER_MB:
+        problems.append(("fileSize", "too_large", f"has {size} bytes; at most {field.max_size_mb:g} MB are taken"))
+    if field.allowed_types and not any(_is_of(kind.lower(), name, content_type) for kind in field.allowed_types):
+        allowed = ", ".join(field.allowed_types)
+        problems.append(("contentType", "wrong_type", f"is {content_type}; the field takes {allowed}"))
+    return problems
+
+
+def _is_of(kind: str, name: str, content_type: str) -> bool:
+    """Whether a file is of a kind as HTML's `accept` has it: `.pdf`, `image/*` or `application/pdf`.
+
+    https://html.spec.whatwg.org/multipage/input.html#attr-input-accept
+    """
+    if kind.startswith("."):
+        return name.lower().endswith(kind)
+    bare = content_type.partition(";")[0].strip()
+    return bare.startswith(kind[:-1]) if kind.endswith("/*") else bare == kind
+
+
+def _ids(value: Any) -> list[str]:
+    """The upload ids in a field's value: ids, or objects that have one."""
+    values = cast("list[Any]", value) if isinstance(value, list) else [value]
+    ids = [cast("dict[str, Any]", each).get("uploadId") if isinstance(each, dict) else each for each in values]
+    return [str(each) for each in ids]
+
+
+def _problem(field: FormField, kind: str, message: str) -> FieldError:
+    return FieldError(loc=["body", "formData", field.name], type=kind, msg=message)
+
+
+def _repository() -> FormUploadRepository:
+    return FormUploadRepository(get_storage())
