@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, cast
 
+from pydantic import Field
+
 from shared.errors import FieldError, InvalidInputError, PlatformError
 from shared.forms.bindings import resolve_inputs
 from shared.forms.choices import Choices
@@ -47,8 +49,8 @@ class FieldOptions(ApiModel):
 
     name: str
     state: Literal["ready", "waiting", "error"]
-    options: list[Option] = []
-    waiting_for: list[str] = []
+    options: list[Option] = Field(default_factory=list[Option])
+    waiting_for: list[str] = Field(default_factory=list[str])
     message: str | None = None
     value_fits: bool = True
 

@@ -1,0 +1,167 @@
+"""Submitted values: what is right, what is wrong, and that each wrong field is named."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import InvalidInputError
+from shared.forms.checks import check_form_data, visible_fields
+from shared.forms.values import is_usable_pattern
+from shared.models.data_providers import Option
+from shared.models.forms import FormSchema
+from tests.unit.forms.test_expressions import JSON
+
+
+def form(*fields: dict[str, Any]) -> FormSchema:
+    return FormSchema.model_validate({"fields": [{"name": "a", "type": "text", **field} for field in fields]})
+
+
+def option(value: Any) -> Option:
+    return Option(label=str(value), value=value, metadata=None)
+
+
+def problems(schema: FormSchema, data: dict[str, Any], options: dict[str, list[Option]] | None = None):
+    with pytest.raises(InvalidInputError) as caught:
+        check_form_data(schema, data, options or {})
+    return {error["loc"][-1]: error["type"] for error in caught.value.errors}
+
+
+CHOICE = {"type": "select", "options": [{"label": "one", "value": 1}, {"label": "yes", "value": True}]}
+BOTH = {"type": "select", "options": [{"label": "number", "value": 1}, {"label": "text", "value": "1"}]}
+
+
+@pytest.mark.parametrize(
+    ("field", "sent", "cleaned"),
+    [
+        ({}, " x ", " x "),
+        ({"type": "email"}, "a@example.com", "a@example.com"),
+        ({"type": "number"}, "5", 5),
+        ({"type": "number"}, "5.5", 5.5),
+        ({"type": "number"}, 2**60, 2**60),
+        ({"type": "checkbox"}, "on", True),
+        ({"type": "checkbox", "required": True}, False, False),
+        ({"type": "datetime"}, "2030-01-01T10:00", "2030-01-01T10:00"),
+        (CHOICE, "1", 1),
+        (CHOICE, 1.0, 1),
+        (CHOICE, "true", True),
+        (BOTH, "1", "1"),
+        (BOTH, 1, 1),
+        ({**CHOICE, "multiple": True}, ["1", True], [1, True]),
+        ({**CHOICE, "multiple": True}, "1", [1]),
+        ({"validation": {"pattern": "^a+$", "min": 2, "max": 3}}, "aaa", "aaa"),
+        ({"type": "number", "validation": {"min": 2, "max": 3}}, "3", 3),
+        ({"type": "file", "multiple": True}, ["id1", "id2"], ["id1", "id2"]),
+        ({"defaultValue": "d", "required": True}, "", "d"),
+    ],
+)
+def test_a_right_value_comes_out_as_its_type_says(field: dict[str, Any], sent: Any, cleaned: Any):
+    found = check_form_data(form(field), {"a": sent}, {})["a"]
+    assert (found, type(found)) == (cleaned, type(cleaned))
+
+
+@pytest.mark.parametrize(
+    ("field", "sent", "kind"),
+    [
+        ({}, 5, "string_type"),
+        ({"required": True}, "", "missing"),
+        ({"required": True, "type": "select", "multiple": True, "options": []}, [], "missing"),
+        ({"type": "email"}, "nobody", "email"),
+        ({"type": "number"}, "NaN", "finite_number"),
+        ({"type": "number"}, True, "float_type"),
+        ({"type": "checkbox"}, "maybe", "bool_parsing"),
+        ({"type": "datetime"}, "tomorrow", "datetime"),
+        ({"type": "datetime"}, 5, "datetime"),
+        (CHOICE, "2", "option"),
+        (CHOICE, [1], "option"),
+        (CHOICE, "True", "option"),
+        (BOTH, "one", "option"),
+        ({"validation": {"pattern": "^a+$"}}, "b", "string_pattern_mismatch"),
+        ({"validation": {"min": 2}}, "b", "too_small"),
+        ({"type": "number", "validation": {"max": 2}}, 3, "too_large"),
+        ({**CHOICE, "multiple": True, "validation": {"max": 1}}, [1, 1], "too_large"),
+        ({"type": "file"}, ["id"], "upload_id"),
+        ({"validation": {"pattern": "(?=a)"}}, "a", "pattern_unusable"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_kind(field: dict[str, Any], sent: Any, kind: str):
+    assert problems(form(field), {"a": sent}) == {"a": kind}
+
+
+def test_every_wrong_field_is_named_at_once_with_unknown_ones_and_display_fields():
+    schema = form({"required": True}, {"name": "n", "type": "number"}, {"name": "m", "type": "markdown"})
+    assert problems(schema, {"n": "x", "m": 1, "z": 1}) == {
+        "a": "missing", "n": "float_parsing", "m": "unknown_field", "z": "unknown_field"
+    }  # fmt: skip
+
+
+def test_a_million_unknown_fields_do_not_become_a_million_errors():
+    assert len(problems(form(), {f"x{number}": 1 for number in range(10_000)})) <= 51
+
+
+def test_the_forms_own_message_stands_for_a_wrong_value():
+    schema = form({"validation": {"pattern": "^x$", "message": "Just an x"}})
+    with pytest.raises(InvalidInputError) as caught:
+        check_form_data(schema, {"a": "y"}, {})
+    expected = {"loc": ["body", "form_data", "a"], "type": "string_pattern_mismatch", "msg": "Just an x"}
+    assert caught.value.errors == [expected]
+
+
+def test_a_strict_dropdown_takes_only_what_its_provider_gives_now():
+    schema = form({"type": "select", "dataProvider": "p"})
+    assert check_form_data(schema, {"a": "7"}, {"a": [option(7)]}) == {"a": 7}
+    assert problems(schema, {"a": 8}, {"a": [option(7)]}) == {"a": "option"}
+    assert problems(schema, {"a": 7}) == {"a": "option"}
+    free = form({"type": "select", "dataProvider": "p", "strictOptions": False})
+    assert check_form_data(free, {"a": 8}, {}) == {"a": 8}
+
+
+def test_hidden_fields_are_neither_required_nor_passed_on():
+    schema = form({"name": "country"}, {"name": "vat", "required": True, "visibilityExpression": "country == 'DE'"})
+    assert check_form_data(schema, {"country": "FR", "vat": 5}, {}) == {"country": "FR"}
+    assert problems(schema, {"country": "DE"}) == {"vat": "missing"}
+
+
+def test_expressions_see_values_as_their_type_with_defaults():
+    schema = form({"name": "n", "type": "number", "defaultValue": 9}, {"visibilityExpression": "n > 5"})
+    assert [field.name for field in visible_fields(schema, {})] == ["n", "a"]
+    assert [field.name for field in visible_fields(schema, {"n": "3"})] == ["n"]
+
+
+def test_a_field_whose_visibility_fails_is_visible_and_reported_without_values(caplog: pytest.LogCaptureFixture):
+    schema = form({"name": "n"}, {"visibilityExpression": "n > 5"})
+    assert len(visible_fields(schema, {"n": "secret"})) == 2
+    assert "visibilityExpression of the field a failed" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_pattern_that_would_backtrack_for_ages_takes_no_time():
+    schema = form({"validation": {"pattern": "^(a+)+$"}})
+    began = time.perf_counter()
+    assert problems(schema, {"a": "a" * 50_000 + "b"}) == {"a": "string_pattern_mismatch"}
+    assert time.perf_counter() - began < 2
+    assert not is_usable_pattern(r"(a)\1")
+
+
+EVERY_TYPE = form(
+    *({"name": name, "type": name, "validation": {"min": 1, "max": 5}} for name in ("text", "email", "number", "file")),
+    {"name": "checkbox", "type": "checkbox", "visibilityExpression": "text == number || number > 1"},
+    {"name": "datetime", "type": "datetime"},
+    {"name": "static", **CHOICE},
+    {"name": "many", **CHOICE, "multiple": True},
+    {"name": "provided", "type": "radio", "dataProvider": "p"},
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from([field.name for field in EVERY_TYPE.fields]), JSON)
+    | st.dictionaries(st.text(), JSON, max_size=5)
+)
+def test_any_json_is_taken_or_refused_and_nothing_else(data: dict[str, Any]):
+    with suppress(InvalidInputError):
+        check_form_data(EVERY_TYPE, data, {"provided": [option(1), option("x")]})
