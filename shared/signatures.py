@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, Union, cast, get_args, get_origin
 
 from shared.errors import DefinitionError
-from shared.registry import FunctionMetadata, WorkflowParameter, place_of
+from shared.registry import WorkflowParameter, place_of
 from shared.serialization import to_json
 
 _CONTEXT_CLASS = "ExecutionContext"
@@ -69,14 +69,6 @@ def read_signature(function: Callable[..., Any]) -> FunctionSignature:
         else:
             parameters.append(_parameter(parameter, hints.get(parameter.name)))
     return FunctionSignature(parameters, accepts_extra, context_name)
-
-
-def takes_parameter(metadata: FunctionMetadata, name: str) -> bool:
-    """Whether a registered function has this parameter, or takes any."""
-    if any(parameter.name == name for parameter in metadata.parameters):
-        return True
-    signature = read_signature(metadata.function)
-    return signature.accepts_extra and name != signature.context_name
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -53,6 +53,10 @@ class ParameterValidator:
         model: Any = TypedDict("Parameters", fields)  # type: ignore[misc]
         self._validate = TypeAdapter(model).validator.validate_python
 
+    def takes(self, name: str) -> bool:
+        """Whether there is a parameter of this name, or any is passed on."""
+        return name in self._names or (self._accepts_extra and name != self._reserved)
+
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The input as the function takes it: coerced, and with the defaults that `@param` gives.
 

@@ -13,12 +13,12 @@ from functions.http.executed import EXECUTED_ANSWERS, executed_reply
 from functions.http.routes import Nothing
 from shared.auth import Access
 from shared.handlers import form_options, form_runs, form_uploads, forms_handlers
+from shared.handlers.form_options import FormOptions
 from shared.models.data_providers import ProviderOptions
 from shared.models.forms import (
     Form,
     FormDataRequest,
     FormList,
-    FormOptions,
     FormOptionsRequest,
     FormProviderRequest,
     FormRequest,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from shared.errors import FieldError, InvalidInputError
 from shared.forms.cascades import check_cycles
 from shared.forms.expressions import ExpressionError, compile_expression
+from shared.forms.values import is_usable_pattern
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
+from shared.plans import plan_of
 from shared.registry import get_registry
-from shared.signatures import takes_parameter
 
 _Loc = list[str | int]
 
@@ -34,7 +34,7 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
         yield _problem(["body", "linkedWorkflow"], "unknown", f"There is no workflow named {body.linked_workflow!r}")
     else:
         for index, field in enumerate(body.form_schema.fields):
-            if field.type not in DISPLAY_TYPES and not takes_parameter(linked, field.name):
+            if field.type not in DISPLAY_TYPES and not plan_of(linked).validator.takes(field.name):
                 message = f"{linked.name} has no parameter {field.name!r}, so that its value would go nowhere"
                 yield _problem([*_place(index), "name"], "no_parameter", message)
     if body.launch_workflow_id is None:
@@ -48,7 +48,7 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
         yield _problem(["body", "launchWorkflowId"], "unknown", message)
         return
     for name in body.default_launch_params:
-        if not takes_parameter(launched, name):
+        if not plan_of(launched).validator.takes(name):
             message = f"{launched.name} has no parameter {name!r}"
             yield _problem(["body", "defaultLaunchParams", name], "no_parameter", message)
 
@@ -70,11 +70,9 @@ def _field_problems(body: FormRequest) -> Iterator[FieldError]:
 
 
 def _validation_problems(rules: FieldValidation, place: _Loc) -> Iterator[FieldError]:
-    if rules.pattern is not None:
-        try:
-            re.compile(rules.pattern)
-        except re.error as error:
-            yield _problem([*place, "pattern"], "pattern", f"is no regular expression: {error}")
+    if rules.pattern is not None and not is_usable_pattern(rules.pattern):
+        message = "is no regular expression, or one with look-around or back references, which are not taken"
+        yield _problem([*place, "pattern"], "pattern", message)
     if rules.min is not None and rules.max is not None and rules.min > rules.max:
         yield _problem([*place, "min"], "range", "is more than max")
 
@@ -96,7 +94,7 @@ def _provider_problems(field: FormField, fields: dict[str, FormField], place: _L
             yield _problem([*place, "dataProviderInputs", parameter.name], "missing", message)
     for name, given in field.data_provider_inputs.items():
         there = [*place, "dataProviderInputs", name]
-        if not takes_parameter(provider, name):
+        if not plan_of(provider).validator.takes(name):
             yield _problem(there, "no_parameter", f"{provider.name} has no parameter {name!r}")
         yield from _input_problems(given, fields, there)
 

@@ -18,10 +18,10 @@ from shared.handlers.workflows_handlers import Executed, submit
 from shared.idempotency import IdempotencyKey
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import FormDataRequest, StartupResponse
+from shared.plans import plan_of
 from shared.registry import WORKFLOW
 from shared.repositories.ids import new_execution_id
 from shared.settings import HTTP_RUN_LIMIT_SECONDS
-from shared.signatures import takes_parameter
 
 
 async def execute_form(
@@ -40,17 +40,22 @@ async def execute_form(
     schema = form.form_schema
     options = await submitted_options(schema, body.form_data, principal)
     values = check_form_data(schema, body.form_data, options)
-    values |= await resolve_files(form, values, principal)
+    files = await resolve_files(form, values, principal)
     request = ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),
         caller=principal.caller,
         organization=principal.organization,
         name=form.linked_workflow,
-        parameters=values,
+        parameters=values | files.values,
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,
         use=WORKFLOW,
     )
+    if files.uploads:
+        # A file is kept when a workflow gets it, and not when its parameters are refused.
+        await ensure_loaded()
+        prepare(request)
+        await files.keep()
     return await submit(request, principal, idempotency_key)
 
 
@@ -84,7 +89,7 @@ async def start_form(
         caller=principal.caller,
         organization=principal.organization,
         name=metadata.name,
-        parameters={name: value for name, value in given.items() if takes_parameter(metadata, name)},
+        parameters={name: value for name, value in given.items() if plan_of(metadata).validator.takes(name)},
         transient=True,
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -48,34 +49,41 @@ async def make_upload_url(form_id: str, body: UploadUrlRequest, principal: Princ
     )
 
 
-async def resolve_files(form: Form, values: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
-    """The values of the form's file fields as the workflow gets them, in the place of upload ids.
+@dataclass(frozen=True, slots=True)
+class SubmittedFiles:
+    """The files of a submission; `values` are those of the file fields as the workflow gets them."""
 
-    What does not fit its field is removed.
+    values: dict[str, Any]
+    uploads: list[Upload]
+
+    async def keep(self) -> None:
+        """Has the files stay for good, since a workflow gets them."""
+        await asyncio.gather(*(_repository().keep(upload) for upload in self.uploads))
+
+
+async def resolve_files(form: Form, values: Mapping[str, Any], principal: Principal) -> SubmittedFiles:
+    """Looks at the files whose upload ids were submitted. What does not fit its field is removed.
+
+    Each file becomes {uploadId, name, contentType, size, blobUri}, or a list of these where the field takes several.
 
     Args:
         form: the form.
-        values: by field, checked but for files.
+        values: by field, as `check_form_data` gives them.
         principal: who submits; an id that was given out to another scope is none.
 
-    Returns:
-        For each file field among the values {uploadId, name, contentType, size, blobUri}, or a list of these where the
-        field takes several.
-
     Raises:
-        InvalidInputError: names each file that is not there or does not fit.
+        InvalidInputError: names each field with a file that is not there or does not fit.
     """
-    fields = [field for field in form.form_schema.fields if field.type == "file" and values.get(field.name)]
-    pairs = [(field, upload_id) for field in fields for upload_id in _ids(values[field.name])]
-    found = await asyncio.gather(*(_find(form, field, upload_id, principal) for field, upload_id in pairs))
-    problems = [problem for answer in found if not isinstance(answer, tuple) for problem in answer]
+    fields = [field for field in form.form_schema.fields if field.type == "file" and field.name in values]
+    ids = [(field, upload_id) for field in fields for upload_id in _as_list(values[field.name])]
+    found = await asyncio.gather(*(_find(form, field, upload_id, principal) for field, upload_id in ids))
+    problems = [problem for answer in found if isinstance(answer, list) for problem in answer]
     if problems:
         raise InvalidInputError("Files of the form are not valid", problems)
-    uploads = cast("list[tuple[Upload, BlobProperties]]", found)
-    await asyncio.gather(*(_repository().keep(upload) for upload, _ in uploads))
+    good = [answer for answer in found if isinstance(answer, tuple)]
     described: dict[str, list[dict[str, Any]]] = {field.name: [] for field in fields}
-    for (field, _), (upload, properties) in zip(pairs, uploads, strict=True):
-        described[field.name].append(
+    for upload, properties in good:
+        described[upload.field].append(
             {
                 "uploadId": upload.upload_id,
                 "name": upload.name,
@@ -84,7 +92,8 @@ async def resolve_files(form: Form, values: Mapping[str, Any], principal: Princi
                 "blobUri": upload.blob_uri,
             }
         )
-    return {field.name: described[field.name] if field.multiple else described[field.name][0] for field in fields}
+    ready = {field.name: described[field.name] if field.multiple else described[field.name][0] for field in fields}
+    return SubmittedFiles(ready, [upload for upload, _ in good])
 
 
 def _field_of(form: Form, body: UploadUrlRequest) -> FormField:
@@ -142,15 +151,12 @@ def _is_of(kind: str, name: str, content_type: str) -> bool:
     return bare.startswith(kind[:-1]) if kind.endswith("/*") else bare == kind
 
 
-def _ids(value: Any) -> list[str]:
-    """The upload ids in a field's value: ids, or objects that have one."""
-    values = cast("list[Any]", value) if isinstance(value, list) else [value]
-    ids = [cast("dict[str, Any]", each).get("uploadId") if isinstance(each, dict) else each for each in values]
-    return [str(each) for each in ids]
+def _as_list(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else [value]
 
 
 def _problem(field: FormField, kind: str, message: str) -> FieldError:
-    return FieldError(loc=["body", "formData", field.name], type=kind, msg=message)
+    return FieldError(loc=["body", "form_data", field.name], type=kind, msg=message)
 
 
 def _repository() -> FormUploadRepository:
