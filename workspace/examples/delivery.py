@@ -39,3 +39,11 @@ async def order_delivery(
 )
 async def delivery_defaults(context: ExecutionContext, country: str = "de") -> dict[str, str]:
     return {"customer": context.name, "country": country}
+
+
+@workflow(name="take_document", description="Takes a file from a form", category="Examples", execution_mode="sync")
+@param("document", type="json", label="Document", required=True)
+async def take_document(context: ExecutionContext, document: dict[str, object]) -> dict[str, object]:
+    # The file itself is in Blob Storage, at document["blobUri"].
+    context.info("Got a document", name=document["name"], size=document["size"])
+    return document

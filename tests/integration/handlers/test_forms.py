@@ -1,0 +1,297 @@
+"""Forms on real storage: scopes, large ones, start-ups that fail, long lists."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.auth import Principal
+from shared.context import Organization
+from shared.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PreconditionFailedError,
+    ProviderFailedError,
+    ProviderTimeoutError,
+)
+from shared.handlers.executions_handlers import list_executions
+from shared.handlers.form_options import all_options, provider_options
+from shared.handlers.form_runs import execute_form, start_form
+from shared.handlers.forms_handlers import create_form, delete_form, get_form, list_forms, update_form
+from shared.models.executions import ExecutionListQuery, ExecutionResponse
+from shared.models.forms import FormDataRequest, FormOptionsRequest, FormProviderRequest, FormRequest
+from shared.repositories.forms import CONTAINER
+from shared.storage import Storage, get_storage
+from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
+
+App = Callable[[], Storage]
+
+FLOWS = """
+from shared.decorators import data_provider, param, workflow
+from shared.errors import UserError
+import asyncio
+
+
+@workflow(name="takes_all", execution_mode="sync")
+async def takes_all(context, **values):
+    return values
+
+
+@workflow(name="launch", execution_mode="sync", timeout_seconds=1)
+async def launch(how: str = "well"):
+    if how == "raise":
+        raise ValueError("the password is 1234")
+    if how == "user":
+        raise UserError("Closed today")
+    if how == "sleep":
+        await asyncio.sleep(30)
+    return how
+
+
+NUMBERS = [str(number) for number in range(1000)]
+
+
+@data_provider(name="numbers", cache_ttl_seconds=0)
+def numbers(search: str = "", limit: int = 10):
+    return [number for number in NUMBERS if search in number][:limit]
+
+
+@data_provider(name="fails_now", cache_ttl_seconds=0)
+def fails_now():
+    raise UserError("Not now")
+
+
+@data_provider(name="meets", cache_ttl_seconds=0)
+@param("level", type="int", default_value=0)
+async def meets(level):
+    return [level + 1]
+"""
+
+
+@pytest.fixture(autouse=True)
+def flows(app: App, tmp_path: Path) -> Iterator[None]:
+    """The file above, in the workspace of this test."""
+    (tmp_path / "flows" / "forms_of_the_test.py").write_text(FLOWS)
+    yield
+    sys.modules.pop("forms_of_the_test", None)
+
+
+def in_organization(principal: Principal, name: str) -> Principal:
+    return replace(principal, organization=Organization(name, name))
+
+
+def form(name: str = "A form", *fields: dict[str, Any], **changes: Any) -> FormRequest:
+    body = {
+        "name": name,
+        "linkedWorkflow": "takes_all",
+        "isPublic": True,
+        "formSchema": {"fields": list(fields) or [{"name": "text", "type": "text"}]},
+    }
+    return FormRequest.model_validate({**body, **changes})
+
+
+def data(**values: Any) -> FormDataRequest:
+    return FormDataRequest(form_data=values)
+
+
+async def submitted(form_id: str, who: Principal = USER, **values: Any) -> Any:
+    answer = (await execute_form(form_id, data(**values), who)).answer
+    assert isinstance(answer, ExecutionResponse)
+    return answer.result
+
+
+async def test_each_organization_has_its_own_forms_and_all_have_the_global_ones():
+    one, two = in_organization(ADMIN, "one"), in_organization(ADMIN, "two")
+    own = (await create_form(form("own"), one)).form
+    shared = (await create_form(form("for all", isGlobal=True), one)).form
+    not_shared = (await create_form(form("of nobody else"), ADMIN)).form
+    assert (own.org_id, shared.org_id, not_shared.org_id) == ("one", None, None)
+    listed = {who.scope: [each.name for each in (await list_forms(who)).forms] for who in (one, two, ADMIN)}
+    assert listed == {"one": ["own", "for all"], "two": ["for all"], "GLOBAL": ["for all", "of nobody else"]}
+    assert (await get_form(shared.id, in_organization(USER, "two"))).form == shared
+    for form_id in (own.id, not_shared.id):
+        with pytest.raises(NotFoundError):
+            await get_form(form_id, two)
+    # The same name in another scope is another form's.
+    assert (await create_form(form("own"), two)).form.org_id == "two"
+    await execute_form(shared.id, data(text="x"), in_organization(USER, "two"))
+    assert len((await list_executions(ExecutionListQuery(), two)).executions) == 1
+    assert (await list_executions(ExecutionListQuery(), one)).executions == []
+
+
+async def test_whether_a_form_is_global_stays_as_it_was_made():
+    one = in_organization(ADMIN, "one")
+    made = await create_form(form("own"), one)
+    with pytest.raises(InvalidInputError, match="isGlobal"):
+        await update_form(made.form.id, form("own", isGlobal=True), one)
+    shared = await create_form(form("for all", isGlobal=True), one)
+    assert (await update_form(shared.form.id, form("renamed", isGlobal=True), one)).scope == "GLOBAL"
+
+
+async def test_roles_say_who_may_see_what():
+    await create_form(form("public"), ADMIN)
+    await create_form(form("for sales", isPublic=False, roles=["Sales"]), ADMIN)
+    await create_form(form("for nobody", isPublic=False), ADMIN)
+    await create_form(form("not yet", isActive=False), ADMIN)
+    seen = {
+        name: [each.name for each in (await list_forms(who)).forms]
+        for name, who in {"admin": ADMIN, "user": USER, "sales": replace(USER, roles=frozenset({"Sales"}))}.items()
+    }
+    assert seen == {
+        "admin": ["for nobody", "for sales", "not yet", "public"],
+        "user": ["public"],
+        "sales": ["for sales", "public"],
+    }
+
+
+async def test_a_large_form_is_kept_whole_and_leaves_nothing_behind():
+    # Nothing to compress, so that it does not fit into a row.
+    noise = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(49_000))
+    fields = [{"name": f"note{number}", "type": "markdown", "content": noise[number:]} for number in range(3)]
+    made = await create_form(form("large", *fields, linkedWorkflow="add"), ADMIN)
+    assert "blob" in made.row.values
+    assert (await get_form(made.form.id, USER)).form == made.form
+    assert [each.id for each in (await list_forms(USER)).forms] == [made.form.id]
+    await update_form(made.form.id, form("small"), ADMIN)
+    assert await get_storage().blobs(CONTAINER).get(made.row.values["blob"]) is None
+    assert (await get_form(made.form.id, USER)).form.form_schema.fields[0].name == "text"
+
+
+async def test_many_who_make_forms_of_one_name_make_one():
+    made = await asyncio.gather(*(create_form(form("one"), ADMIN) for _ in range(8)), return_exceptions=True)
+    assert sum(isinstance(each, ConflictError) for each in made) == 7
+    assert len((await list_forms(ADMIN)).forms) == 1
+
+
+async def test_a_taken_name_refuses_a_renaming_and_the_old_name_becomes_free():
+    first, second = [await create_form(form(name), ADMIN) for name in ("first", "second")]
+    with pytest.raises(ConflictError):
+        await update_form(second.form.id, form("First"), ADMIN)
+    await update_form(first.form.id, form("third"), ADMIN)
+    assert (await update_form(second.form.id, form("First"), ADMIN)).form.name == "First"
+
+
+async def test_a_known_version_that_is_over_neither_changes_nor_deletes():
+    made = await create_form(form(), ADMIN)
+    changed = await update_form(made.form.id, form(description="new"), ADMIN, {made.version})
+    for write in (
+        update_form(made.form.id, form(description="newer"), ADMIN, {made.version}),
+        delete_form(made.form.id, ADMIN, {made.version}),
+        delete_form(made.form.id, ADMIN, set()),
+    ):
+        with pytest.raises(PreconditionFailedError):
+            await write
+    assert (await get_form(made.form.id, ADMIN)).version == changed.version
+    await delete_form(made.form.id, ADMIN, {changed.version, "another"})
+    with pytest.raises(NotFoundError):
+        await get_form(made.form.id, ADMIN)
+
+
+async def test_writers_who_name_no_version_all_succeed_or_are_told():
+    made = await create_form(form(), ADMIN)
+    writes = [update_form(made.form.id, form(description=str(number)), ADMIN) for number in range(2)]
+    await asyncio.gather(*writes)
+    assert (await get_form(made.form.id, ADMIN)).form.description in {"0", "1"}
+
+
+@pytest.mark.parametrize("form_id", ["nothing", "", "0' or 'a", "../x", "{12345678123456781234567812345678}"])
+async def test_what_is_no_id_is_not_found(form_id: str):
+    with pytest.raises(NotFoundError):
+        await get_form(form_id, ADMIN)
+
+
+async def test_what_the_workflow_does_not_take_is_refused_when_the_form_is_saved():
+    with pytest.raises(InvalidInputError) as caught:
+        await create_form(
+            form("x", {"name": "a", "type": "number"}, {"name": "c", "type": "text"}, linkedWorkflow="add"), ADMIN
+        )
+    assert [error["loc"] for error in caught.value.errors] == [["body", "formSchema", "fields", 1, "name"]]
+
+
+async def test_the_workflows_own_rules_hold_besides_the_forms():
+    made = await create_form(form("x", {"name": "a", "type": "text"}, linkedWorkflow="add"), ADMIN)
+    for values in ({}, {"a": "many"}):
+        with pytest.raises(InvalidInputError) as caught:
+            await execute_form(made.form.id, data(**values), USER)
+        assert [error["loc"] for error in caught.value.errors] == [["a"]]
+    assert await submitted(made.form.id, a="4") == {"sum": 5}
+
+
+async def test_a_choice_beyond_the_first_page_of_a_long_list_is_found_by_search():
+    number = {"name": "number", "type": "select", "dataProvider": "numbers"}
+    made = await create_form(form("x", number, {**number, "name": "more", "multiple": True}), ADMIN)
+    assert await submitted(made.form.id, number="977", more=["3", "978"]) == {"number": "977", "more": ["3", "978"]}
+    with pytest.raises(InvalidInputError) as caught:
+        await execute_form(made.form.id, data(number="97x"), USER)
+    assert caught.value.errors[0]["loc"][-1] == "number"
+
+
+async def test_a_provider_that_fails_refuses_the_choice_unless_options_are_not_strict():
+    field = {"name": "it", "type": "select", "dataProvider": "fails_now"}
+    strict = await create_form(form("strict", field), ADMIN)
+    with pytest.raises(ProviderFailedError, match="Not now"):
+        await execute_form(strict.form.id, data(it="x"), USER)
+    assert await submitted(strict.form.id) == {}
+    loose = await create_form(form("loose", {**field, "strictOptions": False}), ADMIN)
+    assert await submitted(loose.form.id, it="x") == {"it": "x"}
+
+
+async def test_a_cascade_of_five_levels_is_one_call_in_which_one_failure_stays_alone():
+    def depends(level: int) -> dict[str, Any]:
+        bound = {"mode": "fieldRef", "fieldName": f"level{level - 1}"}
+        inputs = {"level": bound} if level > 1 else {}
+        return {"name": f"level{level}", "type": "select", "dataProvider": "meets", "dataProviderInputs": inputs}
+
+    broken = {"name": "broken", "type": "select", "dataProvider": "fails_now"}
+    made = await create_form(form("x", *(depends(level) for level in range(1, 6)), broken), ADMIN)
+    values = {f"level{level}": level for level in range(1, 6)}
+    answer = await all_options(made.form.id, FormOptionsRequest(form_data=values), USER)
+    assert [(each.state, [option["value"] for option in each.options]) for each in answer.fields] == [
+        *(("ready", [level]) for level in range(1, 6)),
+        ("error", []),
+    ]
+    assert answer.fields[-1].message == "Not now"
+
+
+async def test_an_expression_that_fails_is_an_error_of_its_field():
+    bound = {"mode": "expression", "expression": "int(text)"}
+    field = {"name": "it", "type": "select", "dataProvider": "meets", "dataProviderInputs": {"level": bound}}
+    made = await create_form(form("x", {"name": "text", "type": "text"}, field), ADMIN)
+    asked = FormProviderRequest(form_data={"text": "4"})
+    assert (await provider_options(made.form.id, "meets", asked, USER)).options[0]["value"] == 5
+    with pytest.raises(InvalidInputError) as caught:
+        await provider_options(made.form.id, "meets", FormProviderRequest(form_data={"text": "four"}), USER)
+    assert caught.value.errors[0]["loc"] == ["body", "form_data", "it"]
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "message"),
+    [
+        ("raise", ProviderFailedError, "The workflow 'launch' failed"),
+        ("user", ProviderFailedError, "Closed today"),
+        ("sleep", ProviderTimeoutError, "launch was stopped after 1 s, its time limit"),
+    ],
+)
+async def test_a_start_up_that_fails_is_an_error_with_the_authors_words_only(
+    how: str, error: type[ProviderFailedError], message: str
+):
+    made = await create_form(form(launchWorkflowId="launch", defaultLaunchParams={"how": how}), ADMIN)
+    with pytest.raises(error) as caught:
+        await start_form(made.form.id, data(), {}, USER)
+    assert (caught.value.message, caught.value.details) == (message, None)
+    assert (await start_form(made.form.id, data(how="better", other=1), {"how": "x"}, USER)).result == "better"
+    for who in (ADMIN, USER, OTHER_USER):
+        assert (await list_executions(ExecutionListQuery(), who)).executions == []
+
+
+async def test_start_up_parameters_may_come_in_the_query_where_the_form_says_so():
+    field = {"name": "how", "type": "text", "allowAsQueryParam": True}
+    made = await create_form(form("x", field, launchWorkflowId="launch"), ADMIN)
+    assert (await start_form(made.form.id, data(how="said"), {"how": "asked"}, USER)).result == "asked"
