@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import socket
@@ -25,6 +26,7 @@ from dev.local_settings import LocalSettingsError, local_environment
 from dev.setup import PROJECT
 
 READY_TIMEOUT_SECONDS = 60
+SEED_FORM = PROJECT / "dev" / "seed_form.json"
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
 
 
@@ -86,6 +88,7 @@ async def _become_ready(host: LocalHost) -> None:
     if host.load_error is not None:
         raise StartError(f"The app can't be loaded: {host.load_error}")
     await _wait_until_healthy(host.url)
+    form_id = await asyncio.to_thread(_offer_form, host.url)
     body = '{"workflowName": "hello", "inputData": {"name": "Ada"}}'
     address = host.url.replace(HOST, "localhost")
     print(
@@ -93,6 +96,13 @@ async def _become_ready(host: LocalHost) -> None:
         f"  curl -X POST {address}/api/workflows/execute -H 'Content-Type: application/json' -d '{body}'\n",
         flush=True,
     )
+    if form_id is not None:
+        data = '{"formData": {"customer": "Ada", "country": "de", "city": "Berlin"}}'
+        print(
+            f'and a form with two dropdowns (README, "Forms"):\n\n'
+            f"  curl -X POST {address}/api/forms/{form_id}/execute -H 'Content-Type: application/json' -d '{data}'\n",
+            flush=True,
+        )
 
 
 async def _wait_until_healthy(url: str) -> None:
@@ -110,8 +120,21 @@ async def _wait_until_healthy(url: str) -> None:
     raise StartError(f"The app did not become healthy within {READY_TIMEOUT_SECONDS} s: {reason}")
 
 
-def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - always http, on this machine
+def _offer_form(url: str) -> str | None:
+    """Makes the example's form where there is none yet, and gives the id; None when there are forms, or it can't be."""
+    try:
+        if json.loads(_get(f"{url}/api/forms"))["forms"]:
+            return None
+        return json.loads(_get(f"{url}/api/forms", SEED_FORM.read_bytes()))["id"]
+    except urllib.error.HTTPError as error:
+        # A workspace without the examples, callers who are known in another way, or another start that was faster.
+        if error.code not in (400, 401, 403, 409):
+            raise StartError(f"The example's form can't be made: {error.read().decode('utf-8', 'replace')}") from None
+        return None
+
+
+def _get(url: str, posted: bytes | None = None) -> bytes:
+    with urllib.request.urlopen(url, posted, timeout=10) as answer:  # noqa: S310 - always http, on this machine
         return answer.read()
 
 
