@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -13,19 +14,23 @@ from shared.errors import InvalidInputError
 from shared.executor import get_executor
 from shared.handlers.data_providers_handlers import provide_options
 from shared.handlers.executions_handlers import get_execution
+from shared.handlers.form_runs import execute_form
+from shared.handlers.forms_handlers import create_form
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionStatus
+from shared.models.forms import FormDataRequest, FormRequest
 from shared.repositories.executions import ExecutionRepository
 from shared.repositories.ids import new_execution_id
 from shared.repositories.records import ExecutionRecord
 from shared.storage import Storage, get_storage
 from shared.testing import run_named
-from tests.integration.handlers.conftest import ADMIN
+from tests.integration.handlers.conftest import ADMIN, USER
 
 App = Callable[[], Storage]
 Errors = list[tuple[list[Any], str]]
 
 GOOD = {"needed": "yes"}
+PARAMETERS = ["needed", "text", "number", "ratio", "flag", "data", "items", "mail", "choice"]
 BAD: list[dict[str, Any]] = [
     {},
     {"needed": None},
@@ -109,6 +114,22 @@ async def by_data_provider(given: dict[str, Any]) -> Errors:
     return [(error["loc"], error["type"]) for error in caught.value.errors]
 
 
+async def by_form(given: dict[str, Any]) -> Errors:
+    """Fields that take anything, so that it is for the workflow to say what is wrong."""
+    fields = [
+        {"name": name, "type": "select", "dataProvider": "options", "strictOptions": False} for name in PARAMETERS
+    ]
+    form = await create_form(
+        FormRequest.model_validate(
+            {"name": str(uuid4()), "linkedWorkflow": "typed", "isPublic": True, "formSchema": {"fields": fields}}
+        ),
+        ADMIN,
+    )
+    with pytest.raises(InvalidInputError) as caught:
+        await execute_form(form.form.id, FormDataRequest(form_data=given), USER)
+    return [(error["loc"], error["type"]) for error in caught.value.errors]
+
+
 DOORS: list[Callable[[dict[str, Any]], Awaitable[Errors]]] = [
     by_http_to_a_sync_workflow,
     by_http_to_an_async_workflow,
@@ -124,6 +145,18 @@ async def test_every_door_names_the_same_errors(app: App, given: dict[str, Any])
     assert first
     for errors in others:
         assert errors == first
+
+
+@pytest.mark.parametrize(
+    "given", [given for given in BAD if [] not in given.values()], ids=lambda given: json.dumps(given)[:60]
+)
+async def test_a_form_refuses_what_is_no_field_of_it_and_else_names_the_same_errors(app: App, given: dict[str, Any]):
+    # An empty list is an empty field, which is left out.
+    unknown = [name for name in given if name not in PARAMETERS]
+    if unknown:
+        assert await by_form(given) == [(["body", "form_data", name], "unknown_field") for name in unknown]
+    else:
+        assert await by_form(given) == await by_http_to_a_sync_workflow(given)
 
 
 async def test_there_are_thirty_bad_inputs_and_the_good_one_is_good(app: App):
