@@ -88,7 +88,7 @@ async def _become_ready(host: LocalHost) -> None:
     if host.load_error is not None:
         raise StartError(f"The app can't be loaded: {host.load_error}")
     await _wait_until_healthy(host.url)
-    form_id = await asyncio.to_thread(_offer_form, host.url)
+    form_id = await asyncio.to_thread(offer_form, host.url)
     body = '{"workflowName": "hello", "inputData": {"name": "Ada"}}'
     address = host.url.replace(HOST, "localhost")
     print(
@@ -120,7 +120,7 @@ async def _wait_until_healthy(url: str) -> None:
     raise StartError(f"The app did not become healthy within {READY_TIMEOUT_SECONDS} s: {reason}")
 
 
-def _offer_form(url: str) -> str | None:
+def offer_form(url: str) -> str | None:
     """Makes the example's form where there is none yet, and gives the id; None when there are forms, or it can't be."""
     try:
         if json.loads(_get(f"{url}/api/forms"))["forms"]:

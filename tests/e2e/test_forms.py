@@ -10,12 +10,13 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from dev.setup import PROJECT
-from tests.support.hosted import Client
+from dev.commands.start import SEED_FORM, offer_form
+from tests.support.accounts import StorageAccount
+from tests.support.hosted import Client, hosted_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SEED: dict[str, Any] = json.loads((PROJECT / "dev" / "seed_form.json").read_text())
+SEED: dict[str, Any] = json.loads(SEED_FORM.read_text())
 GOOD = {"customer": "Ada", "country": "de", "city": "Berlin"}
 
 
@@ -326,3 +327,13 @@ async def test_a_file_goes_straight_to_storage_and_its_description_to_the_workfl
         "size": 5,
         "blobUri": asked.body["blob_uri"],
     }
+
+
+async def test_a_new_app_is_offered_a_form_once(storage_account: StorageAccount, user: dict[str, str]):
+    async with hosted_app(storage_account.connection_string) as hosted:
+        app = hosted.client
+        form_id = await asyncio.to_thread(offer_form, app.url)
+        assert await asyncio.to_thread(offer_form, app.url) is None
+        assert [form["id"] for form in (await app.get("/forms", headers=user)).body["forms"]] == [form_id]
+        answer = await app.post(f"/forms/{form_id}/execute", {"formData": GOOD}, headers=user)
+        assert answer.body["status"] == "Success"
