@@ -58,7 +58,7 @@ def _field_problems(body: FormRequest) -> Iterator[FieldError]:
     for index, field in enumerate(body.form_schema.fields):
         place = _place(index)
         if field.visibility_expression is not None:
-            yield from _expression_problems(field.visibility_expression, [*place, "visibilityExpression"])
+            yield from _expression_problems(field.visibility_expression, fields, [*place, "visibilityExpression"])
         if field.validation is not None:
             yield from _validation_problems(field.validation, [*place, "validation"])
         if field.data_provider is not None:
@@ -102,7 +102,7 @@ def _provider_problems(field: FormField, fields: dict[str, FormField], place: _L
 def _input_problems(given: ProviderInput, fields: dict[str, FormField], place: _Loc) -> Iterator[FieldError]:
     if given.mode == "expression":
         assert given.expression is not None
-        yield from _expression_problems(given.expression, [*place, "expression"])
+        yield from _expression_problems(given.expression, fields, [*place, "expression"])
     elif given.mode == "fieldRef":
         assert given.field_name is not None
         named = fields.get(given.field_name)
@@ -112,11 +112,15 @@ def _input_problems(given: ProviderInput, fields: dict[str, FormField], place: _
             yield _problem([*place, "fieldName"], "no_value", f"{given.field_name!r} is shown only, and has no value")
 
 
-def _expression_problems(text: str, place: _Loc) -> Iterator[FieldError]:
+def _expression_problems(text: str, fields: dict[str, FormField], place: _Loc) -> Iterator[FieldError]:
     try:
-        compile_expression(text)
+        names = compile_expression(text).names
     except ExpressionError as error:
         yield _problem(place, "expression", str(error))
+        return
+    # It would be null for ever, which is hardly what was meant.
+    for name in sorted(names - fields.keys()):
+        yield _problem(place, "unknown", f"The form has no field {name!r}")
 
 
 def _place(index: int) -> _Loc:

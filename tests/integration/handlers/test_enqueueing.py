@@ -103,12 +103,14 @@ async def test_with_all_of_storage_gone_right_after_the_record_its_message_is_se
     proxy.refuse(is_refused)
     execution_id = (await executor.submit(new_request())).record.execution_id
     proxy.refuse(None)
-    monkeypatch.setattr("shared.recovery.UNSENT_AFTER_SECONDS", 0.0)
+    # Times of messages are whole seconds.
+    monkeypatch.setattr("shared.recovery.UNSENT_AFTER_SECONDS", 2.0)
     recovery = Recovery(executions, proxied.queue(EXECUTION_QUEUE))
     # The message before it lies in the queue still, so its own may lie behind.
     assert (await recovery.recover()).sent == 0
     with QueueClient.from_connection_string(storage_account.connection_string, EXECUTION_QUEUE) as queue:
         queue.clear_messages()
+    monkeypatch.setattr("shared.recovery.UNSENT_AFTER_SECONDS", 0.0)
     assert (await recovery.recover()).sent == 2
     assert (await read(executions, execution_id)).due_at is not None
 

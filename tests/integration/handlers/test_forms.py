@@ -295,3 +295,12 @@ async def test_start_up_parameters_may_come_in_the_query_where_the_form_says_so(
     field = {"name": "how", "type": "text", "allowAsQueryParam": True}
     made = await create_form(form("x", field, launchWorkflowId="launch"), ADMIN)
     assert (await start_form(made.form.id, data(how="said"), {"how": "asked"}, USER)).result == "asked"
+
+
+async def test_an_expression_that_names_no_field_of_the_form_is_refused_when_the_form_is_saved():
+    hidden = {"name": "text", "type": "text", "visibilityExpression": "formData.txt == 'a'"}
+    with pytest.raises(InvalidInputError) as caught:
+        await create_form(form("typing error", hidden), ADMIN)
+    (error,) = caught.value.errors
+    assert error["loc"] == ["body", "formSchema", "fields", 0, "visibilityExpression"]
+    assert error["msg"] == "The form has no field 'txt'"
