@@ -21,7 +21,7 @@ from shared.models.forms import (
     FormList,
     FormOptionsRequest,
     FormProviderRequest,
-    FormRequest,
+    FormWrite,
     StartupQuery,
     StartupResponse,
     UploadUrlRequest,
@@ -54,10 +54,10 @@ async def list_forms(call: Call[Nothing, Nothing]) -> FormList:
     name="forms_create",
     access=Access.ADMIN,
     summary="Makes a form",
-    body=FormRequest,
+    body=FormWrite,
     answers={201: Form},
 )
-async def create_form(call: Call[FormRequest, Nothing]) -> Reply:
+async def create_form(call: Call[FormWrite, Nothing]) -> Reply:
     stored = await forms_handlers.create_form(call.body, call.principal)
     return _form_reply(stored, 201, {"Location": f"/api/forms/{stored.form.id}"})
 
@@ -82,10 +82,10 @@ async def get_form(call: Call[Nothing, Nothing]) -> Reply:
     name="forms_update",
     access=Access.ADMIN,
     summary="Changes a form to what the body says; with If-Match only when nobody else has changed it",
-    body=FormRequest,
+    body=FormWrite,
     answers={200: Form},
 )
-async def update_form(call: Call[FormRequest, Nothing]) -> Reply:
+async def update_form(call: Call[FormWrite, Nothing]) -> Reply:
     stored = await forms_handlers.update_form(call.path["formId"], call.body, call.principal, _versions(call))
     return _form_reply(stored)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
 
 from shared.models.base import ApiModel, UtcDatetime
 
@@ -113,6 +114,25 @@ class FormRequest(ApiModel):
     launch_workflow_id: str | None = Field(default=None, max_length=63)
     allowed_query_params: list[FieldName] = Field(default_factory=list[str], max_length=50)
     default_launch_params: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+_READ_ONLY = frozenset(
+    name for field in ("id", "org_id", "created_by", "created_at", "updated_at") for name in (field, to_camel(field))
+)
+
+
+class FormWrite(FormRequest):
+    """As `FormRequest`; what only the platform decides may stand in it and changes nothing.
+
+    So a form that was read can be sent back with a change.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_is_read_only(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in cast("dict[str, Any]", given).items() if name not in _READ_ONLY}
 
 
 class Form(FormRequest):

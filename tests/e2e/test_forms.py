@@ -46,6 +46,10 @@ async def test_a_form_is_made_read_changed_and_deleted(app: Client):
     assert (changed.status, changed.body["description"]) == (200, "Changed")
     assert changed.body["createdAt"] == form["createdAt"] < changed.body["updatedAt"]
     assert changed.headers["ETag"] != read.headers["ETag"]
+    # What was read can be sent back; what only the platform decides changes nothing.
+    again = await app.call("PUT", f"/api{path}", {**changed.body, "description": "Again", "createdBy": "somebody"})
+    assert (again.status, again.body["description"], again.body["createdBy"]) == (200, "Again", "local-admin")
+    assert (await app.call("PUT", f"/api{path}", {**changed.body, "colour": "red"})).status == 400
 
     assert (await app.call("DELETE", f"/api{path}")).status == 204
     assert (await app.get(path)).status == 404
