@@ -29,6 +29,8 @@ from shared.storage import Queue, Storage, count_storage_calls, get_storage
 
 logger = logging.getLogger(__name__)
 
+_NOT_BEGUN = "ServiceUnavailable"
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -78,13 +80,17 @@ class Executor:
         await ensure_loaded()
         return await self.start(prepare(request), record_after=get_settings().record_start_grace_seconds)
 
-    async def start(self, prepared: PreparedExecution, *, record_after: float = 0.0) -> Submission:
+    async def start(
+        self, prepared: PreparedExecution, *, record_after: float = 0.0, is_repeatable: bool = False
+    ) -> Submission:
         """Runs or enqueues a request that was prepared.
 
         Args:
             prepared: what to run.
             record_after: seconds that a run may take before it is recorded; one that ends earlier costs one storage
                 call, and leaves no trace when the worker dies meanwhile.
+            is_repeatable: whether a caller who is refused, and comes again, meets the same execution. One that is
+                enqueued all the same is theirs then.
 
         Raises:
             StorageUnavailableError: the run can't be recorded, and so was not begun.
@@ -99,7 +105,7 @@ class Executor:
                     return Submission(await self._outbox.enqueue(record))
                 return await self._run_now(prepared, record, record_after)
             except StorageUnavailableError as error:
-                if error.is_uncertain:
+                if error.is_uncertain and not (is_queued and is_repeatable):
                     self._do_in_background(self._withdraw(record))
                 raise
 
@@ -136,7 +142,7 @@ class Executor:
             status=ExecutionStatus.FAILED,
             completed_at=datetime.now(UTC),
             error_message=f"{record.workflow_name} was not begun: storage was out of reach",
-            error_type="ServiceUnavailable",
+            error_type=_NOT_BEGUN,
         )
         for wait in BACKGROUND_WAITS_SECONDS:
             await asyncio.sleep(wait)
@@ -278,6 +284,11 @@ async def _finish_in_background(lease: Lease, end: ExecutionEnd) -> None:
         )
     except ExecutionChangedError:
         logger.error("The end of execution %s was not recorded: there is another of this id", lease.record.execution_id)  # noqa: TRY400 - as above
+
+
+def was_not_begun(record: ExecutionRecord) -> bool:
+    """Whether the execution's caller was told that it was not begun."""
+    return record.status is ExecutionStatus.FAILED and record.error_type == _NOT_BEGUN and record.duration_ms is None
 
 
 def _cancelling(record: ExecutionRecord) -> ExecutionRecord:

@@ -19,12 +19,13 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest, PreparedExecution, prepare
+from shared.engine import ExecutionRequest, prepare
 from shared.errors import BadRequestError, ConflictError
-from shared.executor import Executor, Submission, get_executor
+from shared.executor import Executor, Submission, get_executor, was_not_begun
 from shared.models.base import GLOBAL_SCOPE
 from shared.repositories.executions import ExecutionChangedError, ExecutionRepository
 from shared.repositories.idempotency_keys import IdempotencyKeyRepository
+from shared.repositories.ids import new_execution_id
 from shared.repositories.records import ExecutionRecord
 from shared.serialization import to_json
 from shared.storage import Storage, get_storage
@@ -87,32 +88,34 @@ class IdempotentExecutor:
         Raises:
             ConflictError: the key came before with another body.
             ValueError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError: as `Executor.submit`; nothing
-                was begun then, and the key is free.
+                was begun then, and the same call may be made again.
         """
         await ensure_loaded()
         prepared = prepare(request)
         scope = request.organization.id if request.organization else GLOBAL_SCOPE
         owner = (scope, request.caller.user_id, key.route, key.text)
-        claim = await self._keys.claim(owner, request.execution_id, key.digest, datetime.now(UTC))
-        if claim.digest != key.digest:
-            raise ConflictError("This Idempotency-Key was used before, with another body")
-        if claim.execution_id == request.execution_id:
-            return await self._start(prepared, scope)
-        record = await self._find(scope, claim.execution_id)
-        if record is not None:
-            return await self._replay(record)
-        logger.warning("A call died before it recorded execution %s; it is begun now", claim.execution_id)
-        request.execution_id = claim.execution_id
-        return await self._start(prepared, scope)
-
-    async def _start(self, prepared: PreparedExecution, scope: str) -> Submission:
-        try:
-            return await self._executor.start(prepared)
-        except ExecutionChangedError:
-            # Somebody with the same key took this call for dead, and was faster.
-            record = await self._executions.get(scope, prepared.request.execution_id)
-            assert record is not None
-            return await self._replay(record)
+        never_begun: str | None = None
+        while True:
+            claim = await self._keys.claim(
+                owner, request.execution_id, key.digest, datetime.now(UTC), instead_of=never_begun
+            )
+            if claim.digest != key.digest:
+                raise ConflictError("This Idempotency-Key was used before, with another body")
+            if claim.execution_id != request.execution_id:
+                record = await self._find(scope, claim.execution_id)
+                if record is not None:
+                    record = await self._ended(record)
+                    if not was_not_begun(record):
+                        return Submission(record, replayed=True)
+                    never_begun = record.execution_id
+                    continue
+                logger.warning("A call died before it recorded execution %s; it is begun now", claim.execution_id)
+                request.execution_id = claim.execution_id
+            try:
+                return await self._executor.start(prepared, is_repeatable=True)
+            except ExecutionChangedError:
+                # Somebody with the same key took this call for dead, and was faster.
+                request.execution_id = new_execution_id(datetime.now(UTC))
 
     async def _find(self, scope: str, execution_id: str) -> ExecutionRecord | None:
         deadline = time.monotonic() + WAIT_FOR_RECORD_SECONDS
@@ -124,7 +127,8 @@ class IdempotentExecutor:
             await asyncio.sleep(pause)
             pause *= 2
 
-    async def _replay(self, record: ExecutionRecord) -> Submission:
+    async def _ended(self, record: ExecutionRecord) -> ExecutionRecord:
+        """A sync run when it has ended, or has not for a while; others as they are."""
         deadline = time.monotonic() + WAIT_FOR_END_SECONDS
         pause = _FIRST_PAUSE_SECONDS
         while not record.is_queued and not record.status.is_end and time.monotonic() < deadline:
@@ -133,7 +137,7 @@ class IdempotentExecutor:
             fresh = await self._executions.get(record.scope, record.execution_id)
             assert fresh is not None
             record = fresh
-        return Submission(record, replayed=True)
+        return record
 
 
 _executor: tuple[Storage, IdempotentExecutor] | None = None

@@ -44,13 +44,16 @@ class IdempotencyKeyRepository:
     def __init__(self, storage: Storage) -> None:
         self._table = storage.table(TABLE)
 
-    async def claim(self, owner: Sequence[str], execution_id: str, digest: str, now: datetime) -> Claim:
+    async def claim(
+        self, owner: Sequence[str], execution_id: str, digest: str, now: datetime, *, instead_of: str | None = None
+    ) -> Claim:
         """Claims a key for an execution. One call for the first, two for those that follow.
 
         Args:
             owner: what tells the key from all others: scope, caller, route and the key itself.
             execution_id, digest: what the claim is to say.
             now: with a time zone; a claim is valid for 24 hours.
+            instead_of: an execution that was never begun; a claim for it is not valid any more.
 
         Returns:
             This claim, or the one that was there before.
@@ -66,7 +69,7 @@ class IdempotencyKeyRepository:
                 break
             if row is None:
                 continue
-            if not _is_over(row, now):
+            if not _is_over(row, now) and row.values["executionId"] != instead_of:
                 return Claim(row.values["executionId"], row.values["digest"])
             try:
                 await self._table.update(key[0], key, values, row.etag, "replace")

@@ -11,16 +11,21 @@ from typing import Any
 import pytest
 
 from shared.auth import Principal
-from shared.errors import BadRequestError, ConflictError, InvalidInputError
-from shared.executor import get_executor
+from shared.context import Caller
+from shared.engine import ExecutionRequest
+from shared.errors import BadRequestError, ConflictError, InvalidInputError, StorageUnavailableError
+from shared.executor import Executor, get_executor
 from shared.handlers.executions_handlers import list_executions, rerun_execution
 from shared.handlers.workflows_handlers import Executed, execute_workflow
-from shared.idempotency import IdempotencyKey
+from shared.idempotency import IdempotencyKey, IdempotentExecutor
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
 from shared.queue_messages import EXECUTION_QUEUE
+from shared.repositories.executions import ExecutionRepository
 from shared.repositories.idempotency_keys import KEPT_FOR, IdempotencyKeyRepository
+from shared.repositories.ids import new_execution_id
 from shared.storage import Storage, count_storage_calls, get_storage
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
+from tests.support.proxy import Exchange, StorageProxy
 
 App = Callable[[], Storage]
 
@@ -139,6 +144,45 @@ async def test_what_a_call_left_that_died_before_its_record_is_begun_once_by_tho
     assert {one.answer.execution_id for one in executed} == {left}
     assert all(isinstance(one.answer, ExecutionResponse) and one.answer.result == "waited" for one in executed)
     assert await recorded() == 1
+
+
+@pytest.mark.parametrize(("workflow", "goes_on"), [("add", False), ("add_later", True)])
+async def test_a_call_that_was_refused_although_it_was_recorded_may_be_made_again(
+    app: App, proxy: StorageProxy, proxied: Storage, workflow: str, goes_on: bool
+):
+    executions = ExecutionRepository(proxied)
+    executor = Executor(executions, proxied.queue(EXECUTION_QUEUE))
+    idempotent = IdempotentExecutor(executor, executions, IdempotencyKeyRepository(proxied))
+    key = IdempotencyKey.of("k", "POST x", {})
+
+    def request() -> ExecutionRequest:
+        execution_id = new_execution_id(datetime.now(UTC))
+        return ExecutionRequest(execution_id=execution_id, caller=Caller("u1"), name=workflow, parameters={"a": 1})
+
+    # The tables are there, so that the first batch is the record's.
+    await executor.submit(request())
+    spoiled: list[bool] = []
+
+    def is_spoiled(_: Exchange) -> bool:
+        if proxy.answers_lost:
+            spoiled.append(True)
+        return bool(spoiled)
+
+    proxy.lose_an_answer(lambda exchange: exchange.url.endswith("$batch"))
+    proxy.refuse(is_spoiled)
+    with pytest.raises(StorageUnavailableError):
+        await idempotent.submit(request(), key)
+    proxy.refuse(None)
+    async with asyncio.timeout(20):
+        submission = await idempotent.submit(request(), key)
+    assert submission.goes_on is goes_on
+    assert submission.record.status == ("Pending" if goes_on else "Success")
+    again = await idempotent.submit(request(), key)
+    assert again.record.execution_id == submission.record.execution_id
+    if goes_on:
+        # Nothing ends it behind the caller's back.
+        await executor.run_queued(json.dumps({"execution_id": submission.record.execution_id}))
+        assert (await idempotent.submit(request(), key)).record.status == "Success"
 
 
 async def test_a_key_is_free_again_after_a_day(app: App):
