@@ -78,12 +78,13 @@ class Recovery:
         now = datetime.now(UTC)
         scopes = await self._executions.scopes()
         expired = [record for scope in scopes for record in await self._expired(scope, now)]
-        oldest_waiting = await self._queue.front() or now
-        for scope in scopes:
-            await self._send_unsent(scope, min(now, oldest_waiting), recovered)
         if expired:
             await asyncio.sleep(CONFIRM_SECONDS)
             await _each(expired, lambda record: self._end_lost(record, recovered))
+        # Last, since without the queue nothing can be sent, and lost runs can be ended all the same.
+        oldest_waiting = await self._queue.front() or now
+        for scope in scopes:
+            await self._send_unsent(scope, min(now, oldest_waiting), recovered)
         if recovered != Recovered():
             logger.warning(
                 "Recovery: %d messages sent again, %d lost runs to be tried again, %d lost runs ended",
