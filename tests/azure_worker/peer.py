@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -31,21 +32,23 @@ def worker_python() -> Path:
     Raises:
         NoWorkerError: there is no Python that the worker runs on, or it can't be installed.
     """
-    folder = PROJECT / ".dev" / "azure-worker"
-    python = folder / "bin" / "python"
-    stamp = folder / ".requirements"
     wanted = RUNTIME + (PROJECT / "requirements.txt").read_text()
-    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return python
-    base = _base_python()
-    try:
-        subprocess.run([base, "-m", "venv", "--clear", folder], check=True, capture_output=True)
-        install = [python, "-m", "pip", "install", "--quiet", RUNTIME, "-r", PROJECT / "requirements.txt"]
-        subprocess.run(install, check=True, capture_output=True, timeout=_INSTALL_SECONDS)
-    except (subprocess.SubprocessError, OSError) as error:
-        raise NoWorkerError(f"{RUNTIME} can't be installed: {type(error).__name__}") from None
-    stamp.write_text(wanted)
-    return python
+    folder = PROJECT / ".dev" / f"azure-worker-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
+    if not folder.exists():
+        base = _base_python()
+        # Made aside and then put in its place, since other tests may be doing the same.
+        aside = folder.with_name(f"{folder.name}-{os.getpid()}")
+        try:
+            subprocess.run([base, "-m", "venv", "--clear", aside], check=True, capture_output=True)
+            install = [aside / "bin" / "python", "-m", "pip", "install", "--quiet", RUNTIME]
+            requirements = ["-r", PROJECT / "requirements.txt"]
+            subprocess.run([*install, *requirements], check=True, capture_output=True, timeout=_INSTALL_SECONDS)
+        except (subprocess.SubprocessError, OSError) as error:
+            raise NoWorkerError(f"{RUNTIME} can't be installed: {type(error).__name__}") from None
+        with contextlib.suppress(OSError):  # another was faster
+            aside.rename(folder)
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder / "bin" / "python"
 
 
 def _base_python() -> str:

@@ -406,9 +406,9 @@ def test_what_is_nested_too_deep_is_cut():
 
 
 def test_an_int_too_long_for_text_is_named_by_its_digits_and_takes_no_time():
-    started = clock.monotonic()
+    started = clock.thread_time()
     assert to_json(10**2_000_000).startswith("<int of about 2000001 digits")
-    assert clock.monotonic() - started < 1
+    assert clock.thread_time() - started < 1
 
 
 @pytest.mark.parametrize("value", ["x" * 10**6, ["x" * 100] * 10**4, {str(n): n for n in range(10**5)}, b"x" * 10**6])
@@ -420,11 +420,11 @@ def test_what_is_too_large_is_cut_and_says_how_much_is_missing(value: Any):
 
 @pytest.mark.parametrize("value", [Endless(), Same(), EndlessList(), [Endless()] * 10**6, {"a": EndlessList()}])
 def test_what_has_no_end_ends(value: Any):
-    started = clock.monotonic()
+    started = clock.thread_time()
     text = json.dumps(to_json(value, max_bytes=200_000))
     assert "left out" in text
     assert len(text) < 400_000
-    assert clock.monotonic() - started < 3
+    assert clock.thread_time() - started < 3
 
 
 @pytest.mark.parametrize(
@@ -465,9 +465,9 @@ def test_a_scalar_that_has_no_plain_value_is_shown_by_its_text():
 
 
 def test_a_list_of_ten_million_ends_quickly_and_small():
-    started = clock.monotonic()
+    started = clock.thread_time()
     assert len(json.dumps(to_json([None] * 10**7, max_bytes=10**6))) < 2 * 10**6
-    assert clock.monotonic() - started < 3
+    assert clock.thread_time() - started < 3
 
 
 def test_the_value_itself_stays_as_it_was_and_is_not_shared():
