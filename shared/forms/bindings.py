@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.forms.expressions import compile_expression
+from shared.forms.expressions import Budget, compile_expression
 from shared.forms.values import is_empty
 from shared.models.forms import FormField, ProviderInput
 
@@ -28,7 +28,11 @@ class Bound:
 
 
 def resolve_inputs(
-    field: FormField, form_data: Mapping[str, Any], given: Mapping[str, Any], optional: Collection[str] = ()
+    field: FormField,
+    form_data: Mapping[str, Any],
+    given: Mapping[str, Any],
+    optional: Collection[str] = (),
+    budget: Budget | None = None,
 ) -> Bound:
     """The inputs of a field's provider.
 
@@ -41,14 +45,16 @@ def resolve_inputs(
         form_data: the form's values by field name; see `shared.forms.values.filled_values`.
         given: inputs as a client sent them.
         optional: parameters that are left out when they are empty, instead of waited for.
+        budget: what the expressions share with those of other fields; None for a new one.
 
     Raises:
         ExpressionError: an expression fails though all its fields are filled in.
     """
     inputs = {name: value for name, value in given.items() if name in FREE_INPUTS}
     waiting_for: set[str] = set()
+    budget = budget or Budget()
     for parameter, bound in field.data_provider_inputs.items():
-        value, missing = _resolve(bound, form_data, given.get(parameter))
+        value, missing = _resolve(bound, form_data, given.get(parameter), budget)
         inputs.pop(parameter, None)
         if not missing:
             inputs[parameter] = value
@@ -57,7 +63,7 @@ def resolve_inputs(
     return Bound(None if waiting_for else inputs, sorted(waiting_for))
 
 
-def _resolve(bound: ProviderInput, form_data: Mapping[str, Any], given: Any) -> tuple[Any, set[str]]:
+def _resolve(bound: ProviderInput, form_data: Mapping[str, Any], given: Any, budget: Budget) -> tuple[Any, set[str]]:
     """The value, and the fields that it waits for."""
     if bound.mode == "static":
         return bound.value, set()
@@ -70,7 +76,7 @@ def _resolve(bound: ProviderInput, form_data: Mapping[str, Any], given: Any) -> 
     expression = compile_expression(bound.expression)
     empty = {name for name in expression.names if is_empty(form_data.get(name))}
     try:
-        value = expression.evaluate(form_data)
+        value = expression.evaluate(form_data, budget)
     except ValueError:
         if not empty:
             raise

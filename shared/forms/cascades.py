@@ -11,7 +11,7 @@ from pydantic import Field
 from shared.errors import FieldError, InvalidInputError, PlatformError
 from shared.forms.bindings import resolve_inputs
 from shared.forms.choices import Choices
-from shared.forms.expressions import ExpressionError, names_in
+from shared.forms.expressions import Budget, ExpressionError, names_in
 from shared.forms.values import filled_values
 from shared.models.base import ApiModel
 from shared.models.data_providers import Option
@@ -125,11 +125,12 @@ async def options_of_form(
     levels = order(schema)
     wanted = _depending_on(set(changed), levels) if changed else {field.name for level in levels for field in level}
     values = filled_values(schema, form_data)
+    budget = Budget()
     found: dict[str, FieldOptions] = {}
     for level in levels:
         fields = [field for field in level if field.name in wanted]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_options_of(field, values, load)) for field in fields]
+            tasks = [group.create_task(_options_of(field, values, load, budget)) for field in fields]
         for task in tasks:
             own, value = task.result()
             found[own.name] = own
@@ -137,11 +138,13 @@ async def options_of_form(
     return [found[field.name] for field in schema.fields if field.name in found]
 
 
-async def _options_of(field: FormField, values: Mapping[str, Any], load: Load) -> tuple[FieldOptions, Any]:
+async def _options_of(
+    field: FormField, values: Mapping[str, Any], load: Load, budget: Budget
+) -> tuple[FieldOptions, Any]:
     """The field's options, and the value that it has for those that depend on it."""
     value = values.get(field.name)
     try:
-        bound = resolve_inputs(field, values, {})
+        bound = resolve_inputs(field, values, {}, budget=budget)
         if bound.inputs is None:
             waiting = FieldOptions(
                 name=field.name, state="waiting", waiting_for=bound.waiting_for, value_fits=value is None

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.errors import FieldError, InvalidInputError
 from shared.forms.choices import Choices, static_options
-from shared.forms.expressions import ExpressionError, compile_expression
+from shared.forms.expressions import Budget, ExpressionError, compile_expression
 from shared.forms.values import WrongValueError, filled_values, is_empty, read_value, value_or_default
 from shared.models.data_providers import Option
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FormField, FormSchema
@@ -21,15 +21,16 @@ _LONGEST_NAME = 100
 _log = logging.getLogger(__name__)
 
 
-def visible_fields(schema: FormSchema, form_data: Mapping[str, Any]) -> list[FormField]:
+def visible_fields(schema: FormSchema, form_data: Mapping[str, Any], budget: Budget | None = None) -> list[FormField]:
     """The fields that show with these values, in the form's order.
 
     Without a `visibilityExpression` a field always shows; with one, where that gives true. One that fails counts as
     true and is logged: better a field too many than a rule that was never checked. Values of hidden fields count in the
-    expressions of others.
+    expressions of others. They share `budget`, a new one if it is None.
     """
     values = filled_values(schema, form_data)
-    return [field for field in schema.fields if _is_visible(field, values)]
+    budget = budget or Budget()
+    return [field for field in schema.fields if _is_visible(field, values, budget)]
 
 
 def check_form_data(
@@ -69,11 +70,11 @@ def check_form_data(
     return checked
 
 
-def _is_visible(field: FormField, values: Mapping[str, Any]) -> bool:
+def _is_visible(field: FormField, values: Mapping[str, Any], budget: Budget) -> bool:
     if field.visibility_expression is None:
         return True
     try:
-        return compile_expression(field.visibility_expression).evaluate(values) is True
+        return compile_expression(field.visibility_expression).evaluate(values, budget) is True
     except ExpressionError as error:
         _log.warning("The visibilityExpression of the field %s failed, so the field shows: %s", field.name, error)
         return True

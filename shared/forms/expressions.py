@@ -8,12 +8,14 @@ int 3, while `n > 2.5` compares as one expects.
 
 CEL always ends, but not always soon: `[s].map(x, x + x).map(x, x + x)…` doubles with every step. So the form of an
 expression is restricted when it is compiled, and the work it can then cause is estimated from the values' size, before
-it begins. The bounds below keep the slowest expression found to about a second.
+it begins. The bounds below keep the slowest expression found to about two seconds; a `Budget` keeps all those of a form
+from taking as long each.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,6 +39,11 @@ DEEPEST_MACROS = 2
 _MOST_STEPS = 2_000_000
 # A pattern is compiled anew for each item, which takes as long as thousands of comparisons.
 _STEPS_PER_PATTERN = 5000
+# As much of a text, and as many items of a list, are looked through in a step.
+_CHARACTERS_PER_STEP = 200
+_ITEMS_PER_STEP = 20
+# Of the processor, for all expressions of a call together.
+_SECONDS_TOGETHER = 1.0
 _LARGEST_INT = 2**64
 
 _COPYING_MACROS = frozenset({"map", "filter"})
@@ -68,6 +75,27 @@ class ExpressionError(ValueError):
     """An expression can't be compiled, or not be evaluated with these values; the message is a sentence about it."""
 
 
+class Budget:
+    """What all expressions that one call evaluates may take together. `with` it, one of them is evaluated.
+
+    Raises:
+        ExpressionError: those before have used it up.
+    """
+
+    def __init__(self) -> None:
+        self._left = _SECONDS_TOGETHER
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        if self._left <= 0:
+            raise ExpressionError("The form's expressions take too long with these values")
+        # Time of this thread only: other work on the machine must not change what a form means.
+        self._began = time.thread_time()
+
+    def __exit__(self, *_: object) -> None:
+        self._left -= time.thread_time() - self._began
+
+
 class _Token(NamedTuple):
     kind: str
     text: str
@@ -83,11 +111,14 @@ class _Shape:
     additions: int
     loops: int
     patterns: int
+    searches: int
 
     def steps(self, items: int, characters: int) -> int:
         """How many steps it takes at most, with values of that size."""
         longest_list = (items + self.tokens + characters // 100) * (self.additions + 1)
-        return (self.tokens + self.patterns * _STEPS_PER_PATTERN) * longest_list**self.loops
+        search = characters // _CHARACTERS_PER_STEP + items // _ITEMS_PER_STEP
+        once = self.tokens + self.patterns * _STEPS_PER_PATTERN + self.searches * search
+        return once * longest_list**self.loops
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +138,22 @@ class Expression:
     def names(self) -> frozenset[str]:
         return self._shape.names
 
-    def evaluate(self, form_data: Mapping[str, Any]) -> Any:
+    def evaluate(self, form_data: Mapping[str, Any], budget: Budget | None = None) -> Any:
         """The value for these fields, as JSON: a timestamp is ISO 8601 text, a duration its seconds.
 
         Args:
             form_data: the values by field name. Only those that the expression refers to are read.
+            budget: what this expression shares with others; None for one that is evaluated alone.
 
         Raises:
             ExpressionError: the operation is not defined for these values, or they are too large (`MOST_CHARACTERS`,
-                `MOST_ITEMS`, `DEEPEST_VALUE`) or too many for what the expression does with them.
+                `MOST_ITEMS`, `DEEPEST_VALUE`) or too many for what the expression does with them; or the budget is used
+                up.
         """
+        with budget or Budget():
+            return self._evaluate(form_data)
+
+    def _evaluate(self, form_data: Mapping[str, Any]) -> Any:
         values = {name: form_data.get(name) for name in self.names}
         size = _size_of(values)
         if size.characters > MOST_CHARACTERS or size.items > MOST_ITEMS:
@@ -184,7 +221,7 @@ class _ShapeReader:
         self._asked_for: set[str] = set()
         # For each bracket that is open: the macro that it belongs to, if any, and the variable that this one makes.
         self._open: list[tuple[str | None, str | None]] = []
-        self._macros = self._additions = self._loops = self._patterns = 0
+        self._macros = self._additions = self._loops = self._patterns = self._searches = 0
 
     def shape(self) -> _Shape:
         for at, token in enumerate(self._tokens):
@@ -197,7 +234,7 @@ class _ShapeReader:
         if self._macros > MOST_MACROS:
             raise ExpressionError(f"The expression has more than {MOST_MACROS} of {', '.join(sorted(_MACROS))}")
         names, asked_for = frozenset(self._names), frozenset(self._asked_for)
-        return _Shape(names, asked_for, len(self._tokens), self._additions, self._loops, self._patterns)
+        return _Shape(names, asked_for, len(self._tokens), self._additions, self._loops, self._patterns, self._searches)
 
     def _read_name(self, at: int, name: str) -> None:
         is_member = self._text(at - 1) == "."
@@ -207,6 +244,9 @@ class _ShapeReader:
             if name == "matches" and not self._has_written_pattern(at, is_member):
                 raise ExpressionError("matches takes a pattern that is written out, as in code.matches('^[0-9]+$')")
             self._patterns += name == "matches"
+            self._searches += name == "contains"
+        elif name == "in" and not is_member:
+            self._searches += 1
         elif is_member or name in _WORDS or any(name == variable for _, variable in self._open):
             return
         elif name == "formData":

@@ -12,7 +12,7 @@ from shared.forms.bindings import FREE_INPUTS, Bound, resolve_inputs
 from shared.forms.cascades import FieldOptions, options_of_form
 from shared.forms.checks import visible_fields
 from shared.forms.choices import Choices
-from shared.forms.expressions import ExpressionError
+from shared.forms.expressions import Budget, ExpressionError
 from shared.forms.values import filled_values
 from shared.handlers.data_providers_handlers import provide_options, provider_metadata
 from shared.handlers.forms_handlers import get_form
@@ -54,7 +54,7 @@ async def provider_options(
         for name, value in body.inputs.items()
         if name not in FREE_INPUTS or (metadata is not None and plan_of(metadata).validator.takes(name))
     }
-    bound = _bound(field, filled_values(schema, body.form_data), given)
+    bound = _bound(field, filled_values(schema, body.form_data), given, Budget())
     if bound.inputs is None:
         errors = [
             FieldError(loc=["body", "form_data", name], type="missing", msg=f"{field.name} depends on it")
@@ -91,19 +91,22 @@ async def submitted_options(
         ProviderFailedError, ProviderTimeoutError: what the form promises can't be checked, so nothing is submitted.
     """
     values = filled_values(schema, form_data)
+    budget = Budget()
     fields = [
         field
-        for field in visible_fields(schema, form_data)
+        for field in visible_fields(schema, form_data, budget)
         if field.data_provider is not None and field.strict_options and field.name in values
     ]
-    found = await asyncio.gather(*(_options_for(field, values, principal) for field in fields))
+    found = await asyncio.gather(*(_options_for(field, values, principal, budget) for field in fields))
     return {field.name: options for field, options in zip(fields, found, strict=True)}
 
 
-async def _options_for(field: FormField, values: Mapping[str, Any], principal: Principal) -> list[Option]:
+async def _options_for(
+    field: FormField, values: Mapping[str, Any], principal: Principal, budget: Budget
+) -> list[Option]:
     name = field.data_provider
     assert name is not None
-    inputs = _bound(field, values, {}).inputs
+    inputs = _bound(field, values, {}, budget).inputs
     if inputs is None:
         # What it depends on was left out: nothing can have been chosen.
         return []
@@ -119,9 +122,9 @@ async def _options_for(field: FormField, values: Mapping[str, Any], principal: P
     return [*options, *(option for answer in answers for option in answer.options)]
 
 
-def _bound(field: FormField, values: Mapping[str, Any], given: Mapping[str, Any]) -> Bound:
+def _bound(field: FormField, values: Mapping[str, Any], given: Mapping[str, Any], budget: Budget) -> Bound:
     try:
-        return resolve_inputs(field, values, given)
+        return resolve_inputs(field, values, given, budget=budget)
     except ExpressionError as error:
         message = f"The inputs of {field.name} can't be worked out: {error}"
         errors = [FieldError(loc=["body", "form_data", field.name], type="expression", msg=message)]

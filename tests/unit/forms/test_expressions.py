@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.forms.expressions import ExpressionError, compile_expression, names_in
+from shared.forms.expressions import Budget, ExpressionError, compile_expression, names_in
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -97,6 +97,8 @@ def test_an_operation_that_is_not_defined_for_the_values_is_an_expression_error(
         ("(l" + " + l" * 20 + ").exists(x, x < 0)", 10_000),
         ("l.all(x, !s.matches('(a{90}){90}'))", 10_000),
         ("s" + " + s" * 20, 1),
+        ("l.all(x, " + " && ".join(["!s.contains('" + "a" * 60 + "b')"] * 20) + ")", 5000),
+        ("l.all(x, " + " && ".join(["!(-1 in l)"] * 20) + ")", 9000),
     ],
 )
 def test_the_worst_expressions_end_soon_or_are_refused_before_they_begin(text: str, size: int):
@@ -104,6 +106,17 @@ def test_the_worst_expressions_end_soon_or_are_refused_before_they_begin(text: s
     with suppress(ExpressionError):
         compile_expression(text).evaluate({"l": list(range(size - 1)), "s": "a" * 39_000})
     assert time.perf_counter() - began < 5
+
+
+def test_expressions_that_share_a_budget_end_when_it_is_used_up():
+    budget = Budget()
+    slow = compile_expression("l.all(x, l == l)")
+    with suppress(ExpressionError):
+        for _ in range(100):
+            slow.evaluate({"l": list(range(9900))}, budget)
+    with pytest.raises(ExpressionError, match="too long"):
+        compile_expression("1 == 1").evaluate({}, budget)
+    assert compile_expression("1 == 1").evaluate({}) is True
 
 
 def test_values_nested_so_deep_that_the_stack_would_overflow_are_refused():
