@@ -22,6 +22,8 @@ from shared.storage.blobs import BlobProperties
 
 URL_VALID_FOR = timedelta(minutes=15)
 _BYTES_PER_MB = 1024 * 1024
+# Of one submission, all its fields together; each costs calls to storage.
+MOST_FILES = 50
 
 
 async def make_upload_url(form_id: str, body: UploadUrlRequest, principal: Principal) -> UploadUrlResponse:
@@ -72,10 +74,14 @@ async def resolve_files(form: Form, values: Mapping[str, Any], principal: Princi
         principal: who submits; an id that was given out to another scope is none.
 
     Raises:
-        InvalidInputError: names each field with a file that is not there or does not fit.
+        InvalidInputError: names each field with a file that is not there or does not fit; or there are more than
+            `MOST_FILES`.
     """
     fields = [field for field in form.form_schema.fields if field.type == "file" and field.name in values]
     ids = [(field, upload_id) for field in fields for upload_id in _as_list(values[field.name])]
+    if len(ids) > MOST_FILES:
+        message = f"There are {len(ids)} files; at most {MOST_FILES} are taken at once"
+        raise InvalidInputError(message, [_problem(field, "too_many_files", message) for field in fields])
     found = await asyncio.gather(*(_find(form, field, upload_id, principal) for field, upload_id in ids))
     problems = [problem for answer in found if isinstance(answer, list) for problem in answer]
     if problems:

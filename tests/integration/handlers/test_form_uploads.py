@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -17,7 +18,7 @@ from shared.auth import Principal
 from shared.context import Organization
 from shared.errors import BadRequestError, InvalidInputError
 from shared.handlers.form_runs import execute_form
-from shared.handlers.form_uploads import make_upload_url
+from shared.handlers.form_uploads import MOST_FILES, make_upload_url
 from shared.handlers.forms_handlers import create_form
 from shared.models.executions import ExecutionResponse
 from shared.models.forms import FormDataRequest, FormRequest, UploadUrlRequest, UploadUrlResponse
@@ -153,6 +154,19 @@ async def test_a_field_for_several_files_gives_a_list(put: Put):
     assert await refused(form_id, picture=["nothing", places[0].upload_id]) == [
         (["body", "form_data", "picture"], "unknown_upload")
     ]
+
+
+async def test_more_files_than_a_submission_may_have_cost_no_call_to_storage(monkeypatch: pytest.MonkeyPatch):
+    form_id = await made({"name": "many", "type": "file", "multiple": True}, {"name": "more", "type": "file"})
+
+    async def looked_up(*_: Any) -> None:
+        pytest.fail("an upload was looked up")
+
+    monkeypatch.setattr(FormUploadRepository, "find", looked_up)
+    body = FormDataRequest(form_data={"many": [str(uuid4()) for _ in range(MOST_FILES)], "more": str(uuid4())})
+    with pytest.raises(InvalidInputError, match="There are 51 files") as caught:
+        await execute_form(form_id, body, USER)
+    assert [error["type"] for error in caught.value.errors] == ["too_many_files", "too_many_files"]
 
 
 async def test_a_form_with_several_fields_for_files_asks_which():
