@@ -24,7 +24,7 @@ from shared.errors import BadRequestError, ConflictError
 from shared.executor import Executor, Submission, get_executor, was_not_begun
 from shared.models.base import GLOBAL_SCOPE
 from shared.repositories.executions import ExecutionChangedError, ExecutionRepository
-from shared.repositories.idempotency_keys import IdempotencyKeyRepository
+from shared.repositories.idempotency_keys import Claim, IdempotencyKeyRepository
 from shared.repositories.ids import new_execution_id
 from shared.repositories.records import ExecutionRecord
 from shared.serialization import to_json
@@ -93,14 +93,13 @@ class IdempotentExecutor:
         await ensure_loaded()
         prepared = prepare(request)
         scope = request.organization.id if request.organization else GLOBAL_SCOPE
-        owner = (scope, request.caller.user_id, key.route, key.text)
+        owner = _owner(scope, request.caller.user_id, key)
         never_begun: str | None = None
         while True:
             claim = await self._keys.claim(
                 owner, request.execution_id, key.digest, datetime.now(UTC), instead_of=never_begun
             )
-            if claim.digest != key.digest:
-                raise ConflictError("This Idempotency-Key was used before, with another body")
+            _check_digest(claim, key)
             if claim.execution_id != request.execution_id:
                 record = await self._find(scope, claim.execution_id)
                 if record is not None:
@@ -116,6 +115,23 @@ class IdempotentExecutor:
             except ExecutionChangedError:
                 # Somebody with the same key took this call for dead, and was faster.
                 request.execution_id = new_execution_id(datetime.now(UTC))
+
+    async def replay(self, scope: str, user_id: str, key: IdempotencyKey) -> Submission | None:
+        """What the first call with this key came to; None when nothing was begun with it, or is not recorded yet.
+
+        For doors that check more than `submit` does: what has changed since must not refuse a call that is made again.
+
+        Raises:
+            ConflictError: the key came before with another body.
+        """
+        claim = await self._keys.find(_owner(scope, user_id, key), datetime.now(UTC))
+        if claim is None:
+            return None
+        _check_digest(claim, key)
+        record = await self._executions.get(scope, claim.execution_id)
+        if record is None or was_not_begun(record := await self._ended(record)):
+            return None
+        return Submission(record, replayed=True)
 
     async def _find(self, scope: str, execution_id: str) -> ExecutionRecord | None:
         deadline = time.monotonic() + WAIT_FOR_RECORD_SECONDS
@@ -138,6 +154,15 @@ class IdempotentExecutor:
             assert fresh is not None
             record = fresh
         return record
+
+
+def _owner(scope: str, user_id: str, key: IdempotencyKey) -> tuple[str, str, str, str]:
+    return scope, user_id, key.route, key.text
+
+
+def _check_digest(claim: Claim, key: IdempotencyKey) -> None:
+    if claim.digest != key.digest:
+        raise ConflictError("This Idempotency-Key was used before, with another body")
 
 
 _executor: tuple[Storage, IdempotentExecutor] | None = None

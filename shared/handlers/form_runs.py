@@ -14,7 +14,7 @@ from shared.handlers.form_options import submitted_options
 from shared.handlers.form_uploads import resolve_files
 from shared.handlers.forms_handlers import form_to_run, get_form
 from shared.handlers.run_failures import failure_of
-from shared.handlers.workflows_handlers import Executed, submit
+from shared.handlers.workflows_handlers import Executed, replay, submit
 from shared.idempotency import IdempotencyKey
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import FormDataRequest, StartupResponse
@@ -29,6 +29,8 @@ async def execute_form(
 ) -> Executed:
     """Runs or enqueues the linked workflow of a form with what was filled in.
 
+    With an Idempotency-Key that came before, it shows what that call came to, whatever options there are by now.
+
     Raises:
         NotFoundError: there is no such form for this caller, or what it links to is gone.
         ConflictError: the form is not active; or the Idempotency-Key came before with other values.
@@ -37,6 +39,10 @@ async def execute_form(
         StorageUnavailableError: see `submit`.
     """
     form = await form_to_run(form_id, principal)
+    if idempotency_key is not None:
+        earlier = await replay(principal, idempotency_key)
+        if earlier is not None:
+            return earlier
     schema = form.form_schema
     options = await submitted_options(schema, body.form_data, principal)
     values = check_form_data(schema, body.form_data, options)

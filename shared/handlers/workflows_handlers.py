@@ -10,7 +10,7 @@ from shared.auth import Principal
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest
 from shared.errors import BadRequestError, ForbiddenError
-from shared.executor import get_executor
+from shared.executor import Submission, get_executor
 from shared.handlers.views import links_of, response_of
 from shared.idempotency import IdempotencyKey, get_idempotent_executor
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionResponse
@@ -93,6 +93,20 @@ async def submit(
         submission = await get_executor().submit(request)
     else:
         submission = await get_idempotent_executor().submit(request, idempotency_key)
+    return _executed(submission, principal, is_transient=request.transient)
+
+
+async def replay(principal: Principal, idempotency_key: IdempotencyKey) -> Executed | None:
+    """What the call that had this key before came to; None when there was none.
+
+    Raises:
+        ConflictError: the key came before with another body.
+    """
+    submission = await get_idempotent_executor().replay(principal.scope, principal.caller.user_id, idempotency_key)
+    return None if submission is None else _executed(submission, principal, is_transient=False)
+
+
+def _executed(submission: Submission, principal: Principal, *, is_transient: bool) -> Executed:
     record = submission.record
     if submission.goes_on:
         accepted = ExecutionAccepted(
@@ -102,7 +116,7 @@ async def submit(
             links=links_of(record, principal),
         )
         return Executed(accepted, submission.recorded, submission.replayed)
-    response = response_of(record, principal, is_transient=request.transient)
+    response = response_of(record, principal, is_transient=is_transient)
     return Executed(response, submission.recorded, submission.replayed)
 
 

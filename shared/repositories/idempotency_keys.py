@@ -58,7 +58,7 @@ class IdempotencyKeyRepository:
         Returns:
             This claim, or the one that was there before.
         """
-        key = hashlib.sha256(json.dumps(list(owner)).encode()).hexdigest()
+        key = _row_key(owner)
         values = {"executionId": execution_id, "digest": digest, "claimedAt": now.isoformat()}
         while True:
             try:
@@ -78,10 +78,20 @@ class IdempotencyKeyRepository:
             break
         return Claim(execution_id, digest)
 
+    async def find(self, owner: Sequence[str], now: datetime) -> Claim | None:
+        """The claim that is valid for a key, if there is one; one call."""
+        key = _row_key(owner)
+        row = await self._table.get(key[0], key)
+        return None if row is None or _is_over(row, now) else Claim(row.values["executionId"], row.values["digest"])
+
     async def remove_old(self, now: datetime) -> int:
         """Removes the claims that are no longer valid, and says how many."""
         old = remove_rows(self._table, _PARTITIONS, ["claimedAt"], lambda row: _is_over(row, now))
         return len([row async for row in old])
+
+
+def _row_key(owner: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(list(owner)).encode()).hexdigest()
 
 
 def _is_over(row: Row, now: datetime) -> bool:
