@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from shared.errors import FieldError, InvalidInputError
 from shared.forms.cascades import check_cycles
+from shared.forms.choices import Choices, static_options
 from shared.forms.expressions import ExpressionError, compile_expression
-from shared.forms.values import is_usable_pattern
+from shared.forms.values import WrongValueError, is_empty, is_usable_pattern, read_value
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
 from shared.plans import plan_of
 from shared.registry import get_registry
@@ -61,6 +62,7 @@ def _field_problems(body: FormRequest) -> Iterator[FieldError]:
             yield from _expression_problems(field.visibility_expression, fields, [*place, "visibilityExpression"])
         if field.validation is not None:
             yield from _validation_problems(field.validation, [*place, "validation"])
+        yield from _default_problems(field, [*place, "defaultValue"])
         if field.data_provider is not None:
             yield from _provider_problems(field, fields, place)
         elif field.data_provider_inputs:
@@ -75,6 +77,22 @@ def _validation_problems(rules: FieldValidation, place: _Loc) -> Iterator[FieldE
         yield _problem([*place, "pattern"], "pattern", message)
     if rules.min is not None and rules.max is not None and rules.min > rules.max:
         yield _problem([*place, "min"], "range", "is more than max")
+
+
+def _default_problems(field: FormField, place: _Loc) -> Iterator[FieldError]:
+    """A default that does not fit refuses every submission that leaves it; a provider's options are not known yet."""
+    if field.type in DISPLAY_TYPES or is_empty(field.default_value):
+        return
+    if field.type == "file":
+        yield _problem(place, "no_default", "A file can't be uploaded beforehand")
+        return
+    is_own_choice = field.type in CHOICE_TYPES and field.data_provider is None
+    try:
+        read_value(field, field.default_value, Choices(static_options(field)) if is_own_choice else None)
+    except WrongValueError as error:
+        # An unusable pattern is named by itself.
+        if error.kind != "pattern_unusable":
+            yield _problem(place, error.kind, error.message)
 
 
 def _provider_problems(field: FormField, fields: dict[str, FormField], place: _Loc) -> Iterator[FieldError]:

@@ -25,6 +25,7 @@ from shared.handlers.executions_handlers import list_executions
 from shared.handlers.form_options import all_options, provider_options
 from shared.handlers.form_runs import execute_form, start_form
 from shared.handlers.forms_handlers import create_form, delete_form, get_form, list_forms, update_form
+from shared.idempotency import IdempotencyKey
 from shared.models.executions import ExecutionListQuery, ExecutionResponse
 from shared.models.forms import FormDataRequest, FormOptionsRequest, FormProviderRequest, FormRequest
 from shared.repositories.forms import CONTAINER
@@ -68,6 +69,14 @@ def fails_now():
     raise UserError("Not now")
 
 
+offered = ["a"]
+
+
+@data_provider(name="passing", cache_ttl_seconds=0)
+def passing():
+    return offered
+
+
 @data_provider(name="meets", cache_ttl_seconds=0)
 @param("level", type="int", default_value=0)
 async def meets(level):
@@ -81,6 +90,9 @@ def flows(app: App, tmp_path: Path) -> Iterator[None]:
     (tmp_path / "flows" / "forms_of_the_test.py").write_text(FLOWS)
     yield
     sys.modules.pop("forms_of_the_test", None)
+
+
+PASSING = {"name": "pick", "type": "select", "dataProvider": "passing"}
 
 
 def in_organization(principal: Principal, name: str) -> Principal:
@@ -304,3 +316,57 @@ async def test_an_expression_that_names_no_field_of_the_form_is_refused_when_the
     (error,) = caught.value.errors
     assert error["loc"] == ["body", "formSchema", "fields", 0, "visibilityExpression"]
     assert error["msg"] == "The form has no field 'txt'"
+
+
+async def test_a_submission_made_again_gives_the_first_run_though_its_option_is_gone():
+    form_id = (await create_form(form("Passing", PASSING), ADMIN)).form.id
+    body, key = data(pick="a"), IdempotencyKey.of("again", f"POST /api/forms/{form_id}/execute", {"pick": "a"})
+    first = await execute_form(form_id, body, USER, key)
+    sys.modules["forms_of_the_test"].offered.clear()
+    again = await execute_form(form_id, body, USER, key)
+    assert (again.replayed, again.answer.execution_id) == (True, first.answer.execution_id)
+    with pytest.raises(InvalidInputError):
+        await execute_form(form_id, body, USER)
+    with pytest.raises(InvalidInputError):  # Another caller's key is another key.
+        await execute_form(form_id, body, OTHER_USER, key)
+    with pytest.raises(ConflictError):
+        await execute_form(form_id, data(pick="b"), USER, IdempotencyKey.of("again", key.route, {"pick": "b"}))
+
+
+async def test_a_submission_that_was_refused_may_be_made_again_with_its_key():
+    form_id = (await create_form(form("Refused", PASSING), ADMIN)).form.id
+    key = IdempotencyKey.of("refused", "POST", {"pick": "b"})
+    with pytest.raises(InvalidInputError):
+        await execute_form(form_id, data(pick="b"), USER, key)
+    sys.modules["forms_of_the_test"].offered.append("b")
+    made = await execute_form(form_id, data(pick="b"), USER, key)
+    assert not made.replayed
+
+
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [
+        ({"type": "number", "defaultValue": "many"}, "float_parsing"),
+        ({"type": "number", "validation": {"max": 3}, "defaultValue": 4}, "too_large"),
+        ({"type": "radio", "options": [{"label": "A", "value": "a"}], "defaultValue": "b"}, "option"),
+        ({"type": "file", "defaultValue": "x"}, "no_default"),
+    ],
+)
+async def test_a_default_that_could_never_be_submitted_is_refused_when_the_form_is_saved(
+    field: dict[str, Any], kind: str
+):
+    with pytest.raises(InvalidInputError) as caught:
+        await create_form(form("Default", {"name": "value", **field}), ADMIN)
+    place = ["body", "formSchema", "fields", 0, "defaultValue"]
+    assert [(error["loc"], error["type"]) for error in caught.value.errors] == [(place, kind)]
+
+
+async def test_defaults_that_fit_or_are_for_a_provider_to_judge_are_taken():
+    fields = [
+        {"name": "number", "type": "number", "defaultValue": "4"},
+        {"name": "choice", "type": "select", "options": [{"label": "1", "value": 1}], "defaultValue": "1"},
+        {"name": "many", "type": "select", "multiple": True, "dataProvider": "numbers", "defaultValue": ["7"]},
+        {"name": "empty", "type": "datetime", "defaultValue": ""},
+    ]
+    form_id = (await create_form(form("Defaults", *fields), ADMIN)).form.id
+    assert await submitted(form_id) == {"number": 4, "choice": 1, "many": ["7"]}
