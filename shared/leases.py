@@ -74,6 +74,7 @@ class Lease:
         self._renew_at = 0.0
         self._flush_at = 0.0
         self._lost = False
+        self._released = False
 
     async def begin(self) -> None:
         """Stores the record of a run that is to begin.
@@ -117,16 +118,15 @@ class Lease:
         self._context = context
 
     async def release(self) -> None:
-        """Stops renewing."""
+        """Stops renewing, for good even when this wait is cancelled."""
+        self._released = True
         if self._timer is not None:
             self._timer.cancel()
         if self._renewal is not None:
-            # A last renewal under way is let through, so that its ETag is known; it may set the timer anew.
+            # A last renewal under way is let through, so that its ETag is known.
             (error,) = await asyncio.gather(self._renewal, return_exceptions=True)
             if error is not None:
                 logger.error("A renewal of the lease of %s failed", self.record.execution_id, exc_info=error)
-        if self._timer is not None:
-            self._timer.cancel()
 
     async def _renew(self) -> None:
         try:
@@ -134,7 +134,7 @@ class Lease:
         except StorageUnavailableError:
             logger.warning("The lease of execution %s can't be renewed: storage is away", self.record.execution_id)
         finally:
-            if not self._lost:
+            if not (self._lost or self._released):
                 self._look_later()
 
     async def _renew_once(self) -> None:

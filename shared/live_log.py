@@ -8,8 +8,9 @@ from typing import Any
 from shared.log_buffer import MAX_BYTES, MAX_LINES, LogBuffer, LogEntry, gap_between
 from shared.repositories.execution_log import LARGEST_FLUSH_BYTES
 
-# When the log has grown beyond what is kept of it at the end, each flush takes this many lines, the newest.
+# When the log has grown beyond what is kept of it at the end, each flush takes so much, the newest.
 LINES_BEYOND = 100
+BYTES_BEYOND = 64 * 1024
 
 
 class LiveLog:
@@ -30,10 +31,8 @@ class LiveLog:
         """The lines that are not stored yet, as far as one flush takes them; none when there is nothing new."""
         lines = self._buffer.fresh(self._stored, LARGEST_FLUSH_BYTES)
         beyond = self._lines + len(lines) > MAX_LINES or self._bytes + _size(lines) > MAX_BYTES
-        if beyond and len(lines) > LINES_BEYOND:
-            kept = lines[-LINES_BEYOND:]
-            return [gap_between(self._stored, kept[0]), *kept]
-        return lines
+        kept = _newest(lines) if beyond else lines
+        return kept if len(kept) == len(lines) else [gap_between(self._stored, kept[0]), *kept]
 
     def stored(self, lines: Sequence[LogEntry]) -> None:
         """Says that these lines, the last ones given out, are in storage now."""
@@ -41,6 +40,16 @@ class LiveLog:
             self._stored = lines[-1].seq
             self._lines += len(lines)
             self._bytes += _size(lines)
+
+
+def _newest(lines: Sequence[LogEntry]) -> Sequence[LogEntry]:
+    taken = size = 0
+    for line in reversed(lines[-LINES_BEYOND:]):
+        size += line.size
+        if size > BYTES_BEYOND and taken:
+            break
+        taken += 1
+    return lines[len(lines) - taken :]
 
 
 def as_json(lines: Sequence[LogEntry]) -> list[dict[str, Any]]:

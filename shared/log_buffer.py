@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -195,10 +196,42 @@ class LogBuffer:
         self.add("info" if source == "stdout" else "error", line, source)
 
 
+def within_bounds(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is kept of a log that was stored in pieces: its first and its last lines, and an entry for those between.
+
+    Args:
+        lines: as `entries` gives them.
+    """
+    head = lines[: _fitting(lines)]
+    tail = lines[len(head) :]
+    tail = tail[len(tail) - _fitting(tail[::-1]) :]
+    if len(head) + len(tail) == len(lines):
+        return list(lines)
+    # An entry that stands for a gap already goes into the larger one.
+    while len(tail) > 1 and "firstLeftOut" in (tail[0]["data"] or {}):
+        tail = tail[1:]
+    created = datetime.fromisoformat(tail[0]["timestamp"]).timestamp()
+    return [*head, _gap(head[-1]["seq"], tail[0]["seq"], created).as_json(), *tail]
+
+
+def _fitting(lines: Sequence[dict[str, Any]]) -> int:
+    """How many lines, from the first on, fit into half of what is kept; one at least."""
+    size = 0
+    for number, line in enumerate(lines):
+        size += _ENTRY_BYTES + len(line["message"].encode()) + (len(json.dumps(line["data"])) if line["data"] else 0)
+        if number and (number == MAX_LINES // 2 or size > MAX_BYTES // 2):
+            return number
+    return len(lines)
+
+
 def gap_between(last: int, following: LogEntry) -> LogEntry:
     """The entry that stands for the lines left out after the one numbered `last` and before `following`."""
-    first_left_out, last_left_out = last + 1, following.seq - 1
+    return _gap(last, following.seq, following.created)
+
+
+def _gap(last: int, following: int, created: float) -> LogEntry:
+    first_left_out, last_left_out = last + 1, following - 1
     count = last_left_out - last
     message = f"{count} lines were left out here: sequence numbers {first_left_out} to {last_left_out}"
     data = {"firstLeftOut": first_left_out, "lastLeftOut": last_left_out}
-    return LogEntry(last_left_out, following.created, "warning", message, "engine", None, data, 0)
+    return LogEntry(last_left_out, created, "warning", message, "engine", None, data, 0)

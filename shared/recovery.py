@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from shared.discovery import ensure_loaded
 from shared.leases import LEASE_SECONDS, RENEW_EVERY_SECONDS, last_line_before
-from shared.log_buffer import LogBuffer
+from shared.log_buffer import LogBuffer, within_bounds
 from shared.models.executions import ExecutionStatus
 from shared.outbox import Outbox
 from shared.queue_messages import EXECUTION_QUEUE
@@ -135,7 +135,7 @@ class Recovery:
             error_message=f"The worker that ran {record.workflow_name} was lost",
             error_type="WorkerLost",
             error_details={"logsIncomplete": True, "leaseExpiredAt": record.lease_until.isoformat()},
-            logs=[*lines, *note.entries()],
+            logs=within_bounds([*lines, *note.entries()]),
             progress=record.progress,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,6 @@ def resolve_inputs(
     field: FormField,
     form_data: Mapping[str, Any],
     given: Mapping[str, Any],
-    optional: Collection[str] = (),
     budget: Budget | None = None,
 ) -> Bound:
     """The inputs of a field's provider.
@@ -44,7 +43,6 @@ def resolve_inputs(
         field: has a data provider.
         form_data: the form's values by field name; see `shared.forms.values.filled_values`.
         given: inputs as a client sent them.
-        optional: parameters that are left out when they are empty, instead of waited for.
         budget: what the expressions share with those of other fields; None for a new one.
 
     Raises:
@@ -58,8 +56,7 @@ def resolve_inputs(
         inputs.pop(parameter, None)
         if not missing:
             inputs[parameter] = value
-        elif parameter not in optional:
-            waiting_for |= missing
+        waiting_for |= missing
     return Bound(None if waiting_for else inputs, sorted(waiting_for))
 
 

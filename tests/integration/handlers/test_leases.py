@@ -26,10 +26,11 @@ from shared.models.executions import (
 )
 from shared.repositories.executions import ExecutionRepository
 from shared.settings import get_settings
-from shared.storage import Storage, get_storage
+from shared.storage import Storage, count_storage_calls, get_storage
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
 
 App = Callable[[], Storage]
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -219,3 +220,25 @@ async def test_a_poison_message_of_a_run_that_lives_is_dropped(app: App):
     await get_executor().end_poisoned(json.dumps({"execution_id": execution_id}))
     await running
     assert (await found(execution_id)).status == "Success"
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_nothing_is_renewed_once_a_run_has_ended(app: App, monkeypatch: pytest.MonkeyPatch, is_cancelled: bool):
+    # Every renewal takes longer than the time between two, as when storage is slow: the next one is due at once.
+    monkeypatch.setattr(leases, "FLUSH_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(leases, "RENEW_EVERY_SECONDS", 0.0)
+    executions = ExecutionRepository(get_storage())
+    record = await executions.get("GLOBAL", await enqueued(seconds=0))
+    assert record is not None
+    lease = leases.Lease(executions, await executions.claim(record, started_at=NOW, lease_until=leases.lease_from(NOW)))
+    lease.hold()
+    await asyncio.sleep(0.05)
+    release = asyncio.create_task(lease.release())
+    await asyncio.sleep(0)
+    if is_cancelled:
+        release.cancel()
+    await asyncio.wait([release])
+    assert [task for task in asyncio.all_tasks() if "Lease" in repr(task.get_coro())] == []
+    with count_storage_calls() as calls:
+        await asyncio.sleep(0.02)
+    assert calls.tables == 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
 
-from shared.log_buffer import MAX_LINE_CHARACTERS, LogBuffer
+from shared.live_log import LiveLog, as_json
+from shared.log_buffer import MAX_BYTES, MAX_LINE_CHARACTERS, LogBuffer, LogEntry, gap_between, within_bounds
 
 
 def numbered(buffer: LogBuffer, count: int) -> None:
@@ -90,3 +92,44 @@ def test_memory_stays_flat_through_a_million_lines():
         tracemalloc.stop()
     assert after - before < 256 * 1024
     assert len(buffer.entries()) == 10_001
+
+
+def stored_in_pieces(lines: int, size: int = 10) -> list[dict[str, Any]]:
+    """The log of a run as its flushes stored it."""
+    buffer, kept = LogBuffer(), list[LogEntry]()
+    live = LiveLog(buffer, 0)
+    for number in range(lines):
+        buffer.add("info", f"{number:04} " + "x" * size, "stdout")
+        if number % 50 == 49:
+            while fresh := live.next():
+                kept += fresh
+                live.stored(fresh)
+    return as_json(kept)
+
+
+def test_what_a_lost_run_wrote_is_kept_within_the_bounds_of_a_log():
+    lines = stored_in_pieces(lines=12_000)
+    assert within_bounds(lines[:10_000]) == lines[:10_000]
+    kept = within_bounds(lines)
+    assert kept[:5_000] == lines[:5_000]
+    assert kept[5_001:] == lines[-5_000:]
+    assert kept[5_000]["data"] == {"firstLeftOut": 5_001, "lastLeftOut": len(lines) - 5_000}
+
+
+def test_a_gap_that_was_there_goes_into_the_larger_one():
+    lines = stored_in_pieces(lines=12_000)
+    # The tail would begin with it.
+    at = len(lines) - 5_000
+    lines[at] = gap_between(at, LogEntry(at + 2, 0, "", "", "", None, None, 0)).as_json()
+    kept = within_bounds(lines)
+    assert [line["seq"] for line in kept[4_999:5_002]] == [5_000, at + 1, at + 2]
+    assert kept[5_000]["data"] == {"firstLeftOut": 5_001, "lastLeftOut": at + 1}
+
+
+def test_beyond_what_is_kept_each_flush_takes_little():
+    size = 100_000
+    lines = stored_in_pieces(lines=500, size=size)
+    beyond = MAX_BYTES // size + 50
+    assert len([line for line in lines if line["source"] != "engine"]) <= beyond + 500 // 50
+    assert lines[-1]["message"].startswith("0499")
+    assert sum(len(line["message"]) for line in within_bounds(lines)) <= MAX_BYTES

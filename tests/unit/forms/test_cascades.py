@@ -58,7 +58,6 @@ def test_a_reference_is_the_forms_value_or_else_what_the_client_worked_out():
     assert resolve_inputs(field, {"country": "DE"}, {"country": "FR"}).inputs == {"country": "DE"}
     assert resolve_inputs(field, {}, {"country": "FR"}).inputs == {"country": "FR"}
     assert resolve_inputs(field, {"country": ""}, {}).waiting_for == ["country"]
-    assert resolve_inputs(field, {}, {}, optional={"country"}).inputs == {}
 
 
 def test_an_expression_waits_for_its_empty_fields_and_is_never_the_callers():
