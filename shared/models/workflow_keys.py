@@ -1,0 +1,44 @@
+"""Access keys as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from shared.models.base import ApiModel, UtcDatetime
+
+
+class WorkflowKeyCreate(ApiModel):
+    """Which key to make: for one workflow, or with no workflowId a global one, which opens every endpoint but those
+    that take only their own keys.
+
+    `disableGlobalKey` says that the workflow is to take only its own keys from now on, as `disable_global_key` in its
+    code does; it needs a workflowId.
+    """
+
+    workflow_id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")] | None = None
+    expires_in_days: int | None = Field(default=None, ge=1, le=3650)
+    description: str = Field(default="", max_length=200)
+    disable_global_key: bool = False
+
+
+class WorkflowKey(ApiModel):
+    """A key as it is listed: `maskedKey` is enough to recognise it, and no more."""
+
+    id: str
+    masked_key: str
+    workflow_id: str | None
+    description: str
+    disable_global_key: bool
+    created_by: str
+    created_at: UtcDatetime
+    expires_at: UtcDatetime | None = None
+    last_used_at: UtcDatetime | None = None
+
+
+class CreatedWorkflowKey(WorkflowKey):
+    """A new key; `rawKey` is shown this once, and stored nowhere."""
+
+    raw_key: str
+
