@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions.http import data_providers, executions, forms, health, unmatched, workflows
+from functions.http import data_providers, endpoints, executions, forms, health, unmatched, workflow_keys, workflows
 from functions.queue import poison, worker
 from functions.timer import cleanup, recovery
 from shared.settings import get_settings
@@ -13,5 +13,8 @@ from shared.settings import get_settings
 get_settings().require_storage()
 
 app = func.FunctionApp()
-for module in (workflows, executions, data_providers, forms, health, worker, poison, recovery, cleanup, unmatched):
+for module in (
+    *(workflows, endpoints, executions, data_providers, forms, workflow_keys, health),
+    *(worker, poison, recovery, cleanup, unmatched),
+):
     app.register_functions(module.blueprint)

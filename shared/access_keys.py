@@ -55,12 +55,8 @@ class KeyRing:
         self._note_use(key)
         return key
 
-    def forget(self, digest: str) -> None:
-        """Forgets what is known of the key with this hash; in this process it is looked for again at once."""
-        self._found.pop(digest, None)
-
-    def forget_all(self) -> None:
-        """Forgets what is known of all keys."""
+    def forget(self) -> None:
+        """Forgets what was found: in this process each key is looked for again at once."""
         self._found.clear()
 
     async def _find(self, digest: str) -> AccessKey | None:

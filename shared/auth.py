@@ -8,16 +8,24 @@ from enum import Enum
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
+from shared.access_keys import get_key_ring
+from shared.client_principal import HEADER as CLIENT_PRINCIPAL_HEADER
+from shared.client_principal import check_user_id, read_client_principal
 from shared.context import Caller, Organization
 from shared.errors import BadRequestError, ForbiddenError, NotFoundError, UnauthorizedError
 from shared.models.base import GLOBAL_SCOPE
+from shared.organizations import find_organization, organization_of
+from shared.repositories.workflow_keys import AccessKey
 from shared.settings import Settings
 
 ADMIN_ROLE = "PlatformAdmin"
 DEV_PRINCIPAL_HEADER = "x-dev-principal"
 ORGANIZATION_HEADER = "x-organization-id"
+KEY_HEADER = "x-functions-key"
+
+PUBLIC_CALLER = Caller(user_id="public:anonymous", name="Anonymous")
 
 _LOCAL_ADMIN = Caller(user_id="local-admin", email="admin@localhost", name="Local administrator")
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -30,6 +38,9 @@ class Access(Enum):
     ANYONE = "anyone"
     USER = "user"
     ADMIN = "admin"
+    OWNER = "owner"  # a user, or an access key that began the execution
+    RESULT = "result"  # an owner, or who holds the token of a public call's result
+    ENDPOINT = "endpoint"  # an access key, a user, or, where the workflow says so, anyone
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +52,41 @@ class Principal:
         organization: the organization that they work in, None for the scope GLOBAL.
         is_platform_admin: whether they administer the platform.
         roles: what they were given besides; forms name those who may fill them in.
+        key: the access key that they came with, instead of being a user.
+        is_cookie_borne: whether a browser may have named them by itself, whatever page made it call.
     """
 
     caller: Caller
     organization: Organization | None = None
     is_platform_admin: bool = False
     roles: frozenset[str] = frozenset()
+    key: AccessKey | None = None
+    is_cookie_borne: bool = False
 
     @property
     def scope(self) -> str:
         """The organization's id, or `GLOBAL`."""
         return self.organization.id if self.organization else GLOBAL_SCOPE
 
+    @property
+    def is_public(self) -> bool:
+        """Whether it is anybody, at a public endpoint."""
+        return self.caller is PUBLIC_CALLER
+
+
+PUBLIC = Principal(PUBLIC_CALLER)
+
 
 class _DevPrincipal(BaseModel):
     user_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     email: Annotated[str, StringConstraints(max_length=320)] = ""
     name: Annotated[str, StringConstraints(max_length=200)] = ""
-    roles: list[str] = []
+    roles: Annotated[list[Annotated[str, StringConstraints(max_length=200)]], Field(max_length=200)] = []
+    tenant_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
 
 
-def authenticate(headers: Mapping[str, str], settings: Settings) -> Principal | None:
-    """Establishes who sent a request.
+async def authenticate(headers: Mapping[str, str], settings: Settings) -> Principal | None:
+    """Establishes who sent a request: an access key before everything else, then a user.
 
     Args:
         headers: the request's headers, names in lower case.
@@ -73,39 +97,107 @@ def authenticate(headers: Mapping[str, str], settings: Settings) -> Principal | 
 
     Raises:
         ForbiddenError: in development mode, the request comes from a foreign web page or names a foreign host; or a
-        user
-            names an organization that is not theirs.
+            caller names an organization that is not theirs, or has none.
         BadRequestError: an identity header can't be read.
-        NotFoundError: an administrator names an organization that does not exist.
+        UnauthorizedError: the access key is not valid, or the platform's header names nobody.
+        NotFoundError: an administrator names an organization that does not exist, or is not active.
+        StorageUnavailableError: it can't be told whether a key is valid, or who belongs where.
     """
-    if settings.auth_mode != "development":
-        # Without App Service Authentication in front, identity headers are whatever a stranger sends.
+    is_development = settings.auth_mode == "development"
+    if is_development:
+        _refuse_foreign_pages(headers)
+    raw_key = _key_in(headers)
+    if raw_key is not None:
+        return await _key_principal(raw_key, headers.get(ORGANIZATION_HEADER))
+    if is_development:
+        return await _dev_principal(headers)
+    header = headers.get(CLIENT_PRINCIPAL_HEADER)
+    # Without App Service Authentication in front, identity headers are whatever a stranger sends.
+    if header is None or not settings.platform_auth_enabled:
         return None
-    _refuse_foreign_pages(headers)
-    principal = _dev_principal(headers.get(DEV_PRINCIPAL_HEADER))
-    if principal is not None:
-        _check_organization(principal, headers.get(ORGANIZATION_HEADER, GLOBAL_SCOPE))
-    return principal
+    user = read_client_principal(header)
+    is_admin = ADMIN_ROLE in user.roles
+    return Principal(
+        Caller(user_id=user.user_id, email=user.email, name=user.name),
+        await _organization(is_admin, (user.tenant_id, user.object_id, user.email), headers.get(ORGANIZATION_HEADER)),
+        is_platform_admin=is_admin,
+        roles=user.roles,
+        is_cookie_borne=not ("x-zumo-auth" in headers or _bearer_in(headers)),
+    )
 
 
 def authorize(principal: Principal | None, access: Access) -> None:
-    """Checks that the caller may use a route.
+    """Checks that the caller may use a route; at RESULT and ENDPOINT what is behind it decides the rest.
 
     Raises:
         UnauthorizedError: somebody must be signed in, and nobody is.
-        ForbiddenError: the caller is no administrator.
+        ForbiddenError: the caller is no administrator, or has a key and no business here.
     """
-    if access is Access.ANYONE:
+    if access in (Access.ANYONE, Access.RESULT, Access.ENDPOINT):
         return
     if principal is None:
         raise UnauthorizedError("Sign in to use this")
+    if principal.key is not None and access is not Access.OWNER:
+        raise ForbiddenError("An access key opens endpoints and the executions that it began, nothing else")
     if access is Access.ADMIN and not principal.is_platform_admin:
         raise ForbiddenError("This is for administrators")
 
 
-def _dev_principal(header: str | None) -> Principal | None:
+def refuse_forged(principal: Principal | None, headers: Mapping[str, str], method: str) -> None:
+    """Refuses a call that runs code or changes something, when a foreign page may have had a browser make it.
+
+    A browser sends the cookie of a signed-in user with whatever a page asks for; Origin and Sec-Fetch-Site
+    (https://www.w3.org/TR/fetch-metadata/) are the browser's own word on which page that was.
+
+    Args:
+        principal: who is calling.
+        headers: names in lower case.
+        method: of the request.
+
+    Raises:
+        ForbiddenError: nothing says that the page is the app's own, or it is a GET, which any link can make.
+    """
+    if principal is None or not principal.is_cookie_borne:
+        return
+    if method == "GET":
+        raise ForbiddenError("A browser's GET runs nothing; use POST")
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        is_own = site.strip().lower() in ("same-origin", "none")
+    else:
+        is_own = _is_same_origin(headers.get("origin"), headers.get("host"))
+    if not is_own:
+        raise ForbiddenError("A browser's call must come from the app's own pages (Origin, Sec-Fetch-Site)")
+
+
+def _bearer_in(headers: Mapping[str, str]) -> str | None:
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _key_in(headers: Mapping[str, str]) -> str | None:
+    """The access key in the request; other bearer tokens are the identity provider's."""
+    token = _bearer_in(headers)
+    return token if token is not None and token.startswith("wk_") else headers.get(KEY_HEADER)
+
+
+async def _key_principal(raw_key: str, named: str | None) -> Principal:
+    key = await get_key_ring().open(raw_key)
+    organization = None
+    if key.scope != GLOBAL_SCOPE:
+        organization = await find_organization(key.scope)
+        if organization is None or not organization.is_active:
+            raise ForbiddenError("The organization of this access key is not active")
+    if named is not None and named != key.scope:
+        raise ForbiddenError("X-Organization-Id names an organization that is not the access key's")
+    return Principal(Caller(user_id=f"key:{key.key_id}", name=key.description or "Access key"), organization, key=key)
+
+
+async def _dev_principal(headers: Mapping[str, str]) -> Principal | None:
+    header = headers.get(DEV_PRINCIPAL_HEADER)
     if header is None:
-        return Principal(_LOCAL_ADMIN, is_platform_admin=True)
+        organization = await _organization(True, (None, None, ""), headers.get(ORGANIZATION_HEADER))
+        return Principal(_LOCAL_ADMIN, organization, is_platform_admin=True, roles=frozenset({ADMIN_ROLE}))
     if header.strip() == "anonymous":
         return None
     if len(header) > _MAX_HEADER_CHARACTERS:
@@ -116,18 +208,56 @@ def _dev_principal(header: str | None) -> Principal | None:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the header"
         raise BadRequestError(f"X-Dev-Principal can't be read: {field}: {first['msg']}") from None
-    caller = Caller(user_id=found.user_id, email=found.email, name=found.name or found.email or found.user_id)
-    roles = frozenset(found.roles)
-    return Principal(caller, is_platform_admin=ADMIN_ROLE in roles, roles=roles)
+    check_user_id(found.user_id)
+    is_admin = ADMIN_ROLE in found.roles
+    return Principal(
+        Caller(user_id=found.user_id, email=found.email, name=found.name or found.email or found.user_id),
+        await _organization(
+            is_admin,
+            (found.tenant_id, found.user_id, found.email),
+            headers.get(ORGANIZATION_HEADER),
+            may_have_none=found.tenant_id is None,
+        ),
+        is_platform_admin=is_admin,
+        roles=frozenset(found.roles),
+    )
 
 
-def _check_organization(principal: Principal, named: str) -> None:
-    """There is only the scope GLOBAL until organizations can be made."""
-    if named == GLOBAL_SCOPE:
-        return
-    if principal.is_platform_admin:
-        raise NotFoundError("There is no organization of this id")
-    raise ForbiddenError("X-Organization-Id names an organization that is not yours")
+async def _organization(
+    is_admin: bool, identity: tuple[str | None, str | None, str], named: str | None, *, may_have_none: bool = False
+) -> Organization | None:
+    """The organization that a user works in, None for the scope GLOBAL.
+
+    Args:
+        is_admin: whether they may work in any.
+        identity: tenant id, object id and e-mail address.
+        named: the header X-Organization-Id.
+        may_have_none: whether one who belongs to no organization works in the scope GLOBAL.
+    """
+    if is_admin:
+        if named is None or named == GLOBAL_SCOPE:
+            return None
+        organization = await find_organization(named)
+        if organization is None or not organization.is_active:
+            raise NotFoundError("There is no organization of this id")
+        return organization
+    organization = await organization_of(*identity)
+    if organization is None and not may_have_none:
+        raise ForbiddenError("You belong to no organization of this platform")
+    if organization is not None and not organization.is_active:
+        raise ForbiddenError("Your organization is not active")
+    if named is not None and named != (organization.id if organization else GLOBAL_SCOPE):
+        raise ForbiddenError("X-Organization-Id names an organization that is not yours")
+    return organization
+
+
+def _is_same_origin(origin: str | None, host: str | None) -> bool:
+    if not origin or not host:
+        return False
+    try:
+        return urlsplit(origin).netloc.lower() == host.strip().lower()
+    except ValueError:
+        return False
 
 
 def _refuse_foreign_pages(headers: Mapping[str, str]) -> None:

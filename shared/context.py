@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from shared.errors import ConfigurationError
 from shared.jobs import StopSignal
@@ -50,6 +51,16 @@ class HttpRequestInfo:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
+
+    def as_json(self) -> dict[str, Any]:
+        """The request as it is recorded for a run from the queue."""
+        body = base64.b64encode(self.body).decode("ascii")
+        return {"method": self.method, "headers": dict(self.headers), "query": dict(self.query), "body": body}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The request that `as_json` wrote."""
+        return cls(value["method"], value["headers"], value["query"], base64.b64decode(value["body"]))
 
 
 class ExecutionContext:

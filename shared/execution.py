@@ -40,6 +40,7 @@ class ExecutionRequest:
         attempt: 1 at the first try.
         is_function_key: whether the caller came with a key.
         http: the request behind an endpoint.
+        result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
         time_limit_seconds: bounds the run besides the function's own timeout_seconds.
         stop: asks the run to end.
         logs: where the run's log is collected, for one who wants to read it meanwhile.
@@ -63,6 +64,7 @@ class ExecutionRequest:
     attempt: int = 1
     is_function_key: bool = False
     http: HttpRequestInfo | None = None
+    result_token_digest: str | None = None
     time_limit_seconds: float | None = None
     stop: StopSignal | None = None
     logs: LogBuffer | None = None

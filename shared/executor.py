@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.context import Caller, Organization
+from shared.context import Caller, HttpRequestInfo, Organization
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, ExecutionResult, PreparedExecution, prepare, refused, run
 from shared.errors import ConflictError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError
@@ -325,6 +325,8 @@ def _new_record(prepared: PreparedExecution, now: datetime, *, is_queued: bool =
         lease_until=None if is_queued else lease_from(now),
         # What the caller sent, not what validation made of it: a run from the queue is validated again.
         input_data=to_json(dict(request.parameters)),
+        http=request.http.as_json() if request.http is not None and is_queued else None,
+        result_token_digest=request.result_token_digest,
         code=request.code,
         attempt=request.attempt,
         # The queue message is a call that the repository does not see.
@@ -343,6 +345,7 @@ def _request_of(record: ExecutionRecord) -> ExecutionRequest:
         is_platform_admin=record.is_platform_admin,
         is_function_key=record.is_function_key,
         form_id=record.form_id,
+        http=HttpRequestInfo.from_json(record.http) if record.http is not None else None,
         use=WORKFLOW,
         attempt=record.attempt,
     )

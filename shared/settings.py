@@ -52,6 +52,10 @@ class Settings:
         home_path: a second such folder, or None.
         workspace_reload: whether changed workspace files are picked up without a restart.
         auth_mode: `development` trusts local callers; `platform` asks for App Service Authentication.
+        platform_auth_enabled: whether App Service Authentication stands in front of the app, so that its identity
+            headers can be trusted.
+        endpoint_rate_per_minute, public_rate_per_minute: how many calls of an access key, and of a public endpoint by
+            anybody, this process takes in a minute, 1 to 1,000,000.
         inline_code: whether administrators may run code sent in a request.
         hosted: whether the app runs on Azure or on a container platform.
         function_timeout_seconds: host.json's functionTimeout; None when it has no bound.
@@ -66,6 +70,9 @@ class Settings:
     home_path: Path | None
     workspace_reload: bool
     auth_mode: Literal["development", "platform"]
+    platform_auth_enabled: bool
+    endpoint_rate_per_minute: int
+    public_rate_per_minute: int
     inline_code: bool
     hosted: bool
     function_timeout_seconds: int | None
@@ -149,6 +156,9 @@ def load_settings(environ: Mapping[str, str], app_root: Path = APP_ROOT) -> Sett
         home_path=app_root / home if home else None,
         workspace_reload=flag("WORKSPACE_RELOAD", False),
         auth_mode="development" if auth_mode == "development" else "platform",
+        platform_auth_enabled=flag("WEBSITE_AUTH_ENABLED", False),
+        endpoint_rate_per_minute=number("ENDPOINT_RATE_PER_MINUTE", 600, 1, 1_000_000),
+        public_rate_per_minute=number("PUBLIC_RATE_PER_MINUTE", 60, 1, 1_000_000),
         inline_code=flag("INLINE_CODE", not hosted),
         hosted=hosted,
         function_timeout_seconds=_function_timeout(environ, app_root, problems),

@@ -13,7 +13,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from functions.http.routes import ROUTES, Nothing, Route
-from shared.auth import Access, Principal, authenticate, authorize
+from shared.auth import Access, Principal, authenticate, authorize, refuse_forged
+from shared.context import HttpRequestInfo
 from shared.errors import (
     BadRequestError,
     FieldError,
@@ -45,7 +46,7 @@ class Call(Generic[BodyT, QueryT]):
         principal_or_none: who is calling, None for nobody.
         body, query: read as the route's models.
         path: the route's parameters.
-        headers: names in lower case.
+        http: the request as it came, without the query parameter that is Azure's.
         route: method and path of the request, below `/api`.
     """
 
@@ -53,8 +54,13 @@ class Call(Generic[BodyT, QueryT]):
     body: BodyT
     query: QueryT
     path: Mapping[str, str]
-    headers: Mapping[str, str]
+    http: HttpRequestInfo
     route: str
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The request's headers, names in lower case."""
+        return self.http.headers
 
     @property
     def principal(self) -> Principal:
@@ -85,6 +91,15 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """An answer whose body is sent as it is; its Content-Type stands among the headers."""
+
+    content: bytes
+    status: int
+    headers: Mapping[str, str]
+
+
 EntryPoint = Callable[[Call[BodyT, QueryT]], Awaitable[Any]]
 
 
@@ -99,10 +114,19 @@ def route(
     answers: dict[int, object],
     body: type[BodyT] = Nothing,
     query: type[QueryT] = Nothing,
+    runs_code: bool = False,
 ) -> Callable[[EntryPoint[BodyT, QueryT]], EntryPoint[BodyT, QueryT]]:
-    """Declares an entry point; see `Route` for the arguments. It gets a `Call` and returns a model or a `Reply`."""
+    """Declares an entry point; see `Route` for the arguments. It gets a `Call` and returns a model or a reply."""
     declared = Route(
-        name=name, method=method, path=path, access=access, summary=summary, body=body, query=query, answers=answers
+        name=name,
+        method=method,
+        path=path,
+        access=access,
+        summary=summary,
+        body=body,
+        query=query,
+        answers=answers,
+        runs_code=runs_code,
     )
     ROUTES.append(declared)
 
@@ -129,18 +153,22 @@ def register(
 
 
 async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.HttpRequest) -> func.HttpResponse:
-    principal = authenticate(req.headers, get_settings())
+    headers = {name.lower(): value for name, value in cast("Mapping[str, str]", req.headers).items()}
+    principal = await authenticate(headers, get_settings())
     authorize(principal, declared.access)
+    if declared.method != "GET" or declared.runs_code:
+        refuse_forged(principal, headers, declared.method)
+    query = {name: value for name, value in req.params.items() if name.lower() != _KEY_PARAMETER}
     call = Call(
         principal_or_none=principal,
         body=_read_body(req, declared.body),
-        query=_read_query(req, declared.query),
+        query=_read_query(query, declared.query),
         path=dict(req.route_params),
-        headers={name.lower(): value for name, value in cast("Mapping[str, str]", req.headers).items()},
+        http=HttpRequestInfo(declared.method, headers, query, req.get_body()),
         route=f"{declared.method} {declared.path.format_map(req.route_params)}",
     )
     answer = await entry_point(call)
-    return _response(answer if isinstance(answer, Reply) else Reply(answer))
+    return _response(answer if isinstance(answer, (Reply, RawReply)) else Reply(answer))
 
 
 async def _guarded(req: func.HttpRequest, serve: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
@@ -162,8 +190,10 @@ def error_response(error: PlatformError) -> func.HttpResponse:
     return _response(Reply(model, error.status, error.headers))
 
 
-def _response(reply: Reply) -> func.HttpResponse:
+def _response(reply: Reply | RawReply) -> func.HttpResponse:
     headers = {**_ALWAYS, **reply.headers}
+    if isinstance(reply, RawReply):
+        return func.HttpResponse(reply.content, status_code=reply.status, headers=headers)
     if reply.model is None:
         return func.HttpResponse(status_code=reply.status, headers=headers)
     if isinstance(reply.model, BaseModel):
@@ -193,11 +223,10 @@ def _read_body(req: func.HttpRequest, model: type[BodyT]) -> BodyT:
     return _validated(model, value, "body")
 
 
-def _read_query(req: func.HttpRequest, model: type[QueryT]) -> QueryT:
+def _read_query(values: Mapping[str, str], model: type[QueryT]) -> QueryT:
     if cast("type[BaseModel]", model) is Nothing:
         return model()
-    values = {key: value for key, value in req.params.items() if key != _KEY_PARAMETER}
-    return _validated(model, values, "query")
+    return _validated(model, dict(values), "query")
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -35,6 +35,7 @@ async def list_data_providers(_: Call[Nothing, Nothing]) -> DataProviderList:
     summary="A data provider's options; its inputs stand in the query",
     query=ProviderQuery,
     answers={200: ProviderOptions},
+    runs_code=True,
 )
 async def get_options(call: Call[Nothing, ProviderQuery]) -> ProviderOptions:
     return await handlers.get_options(call.path["providerName"], call.query.as_request(), call.principal)

@@ -42,7 +42,7 @@ async def list_executions(call: Call[Nothing, ExecutionListQuery]) -> ExecutionL
     "GET",
     "executions/{executionId}",
     name="executions_get",
-    access=Access.USER,
+    access=Access.OWNER,
     summary="An execution",
     answers={200: ExecutionDetail},
 )
@@ -55,12 +55,13 @@ async def get_execution(call: Call[Nothing, Nothing]) -> ExecutionDetail:
     "GET",
     "executions/{executionId}/result",
     name="executions_result",
-    access=Access.USER,
+    access=Access.RESULT,
     summary="An execution's result",
     answers={200: ExecutionResultView},
 )
 async def get_result(call: Call[Nothing, Nothing]) -> ExecutionResultView:
-    return await handlers.get_result(call.path["executionId"], call.principal)
+    token = call.headers.get("x-result-token")
+    return await handlers.get_result(call.path["executionId"], call.principal_or_none, token)
 
 
 @route(
@@ -95,7 +96,7 @@ async def get_variables(call: Call[Nothing, Nothing]) -> ExecutionVariablesView:
     "POST",
     "executions/{executionId}/cancel",
     name="executions_cancel",
-    access=Access.USER,
+    access=Access.OWNER,
     summary="Asks for the end of an execution",
     answers={202: ExecutionAccepted},
 )

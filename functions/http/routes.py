@@ -26,6 +26,7 @@ class Route:
         method: GET, POST, PUT, PATCH or DELETE.
         path: below `/api`, with `{parameters}`.
         access: who may use it.
+        runs_code: whether a GET runs code, which a browser must not be made to do.
         summary: a sentence for the API's description.
         body, query: the models that the body and the query are read as.
         answers: the model of each status that is no error; None for no content.
@@ -39,6 +40,7 @@ class Route:
     body: type[BaseModel] = Nothing
     query: type[BaseModel] = Nothing
     answers: dict[int, object] = field(default_factory=dict[int, object])
+    runs_code: bool = False
 
     def matches(self, path: str) -> bool:
         """Whether a path below `/api` is one of this route's, as Azure matches them: ignoring case and a last slash."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from shared.auth import Principal
 from shared.engine import ExecutionRequest
-from shared.errors import NotFoundError
+from shared.errors import NotFoundError, UnauthorizedError
 from shared.executor import get_executor
 from shared.handlers.views import detail_of, links_of
 from shared.handlers.workflows_handlers import Executed, submit
 from shared.idempotency import IdempotencyKey
+from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import (
     ExecutionAccepted,
     ExecutionDetail,
@@ -62,13 +65,26 @@ async def get_execution(execution_id: str, principal: Principal) -> ExecutionDet
     return detail_of(await _find(execution_id, principal), principal)
 
 
-async def get_result(execution_id: str, principal: Principal) -> ExecutionResultView:
+async def get_result(
+    execution_id: str, principal: Principal | None, result_token: str | None = None
+) -> ExecutionResultView:
     """The result alone.
 
+    Args:
+        execution_id: whose result.
+        principal: who asks, None for nobody known.
+        result_token: what a public call's 202 carried.
+
     Raises:
-        NotFoundError: there is no such execution that the caller may see.
+        UnauthorizedError: nobody is signed in, and there is no token.
+        NotFoundError: there is no such execution that the caller may see, or that the token opens.
     """
-    record = await _find(execution_id, principal)
+    if result_token is not None:
+        record = await _find_by_token(execution_id, result_token)
+    elif principal is not None:
+        record = await _find(execution_id, principal)
+    else:
+        raise UnauthorizedError("Sign in to use this")
     return ExecutionResultView(
         execution_id=record.execution_id, status=record.status, result=record.result, result_type=record.result_type
     )
@@ -149,6 +165,16 @@ async def rerun_execution(
         use=None if record.is_script else WORKFLOW,
     )
     return await submit(request, principal, idempotency_key)
+
+
+async def _find_by_token(execution_id: str, result_token: str) -> ExecutionRecord:
+    parsed = parse_execution_id(execution_id)
+    record = await _repository().get(GLOBAL_SCOPE, parsed) if parsed is not None else None
+    digest = record.result_token_digest if record is not None else None
+    given = hashlib.sha256(result_token.encode("utf-8", "surrogatepass")).hexdigest()
+    if record is None or digest is None or not hmac.compare_digest(digest, given):
+        raise NotFoundError("There is no execution of this id")
+    return record
 
 
 async def _find(execution_id: str, principal: Principal) -> ExecutionRecord:

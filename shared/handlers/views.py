@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from shared.auth import Principal
-from shared.models.executions import ExecutionDetail, ExecutionLinks, ExecutionResponse
+from shared.errors import UserError
+from shared.models.executions import ExecutionDetail, ExecutionLinks, ExecutionResponse, ExecutionStatus
 from shared.repositories.records import ExecutionRecord, JsonObject
 
 # What a failure's details hold for administrators alone: source lines, local variables, and where in the code it was.
 _ADMIN_DETAILS = frozenset({"failure", "where"})
+_TOLD_TO_ANYBODY = "The workflow failed"
 
 
 def response_of(record: ExecutionRecord, principal: Principal, *, is_transient: bool = False) -> ExecutionResponse:
     """What a run came to, as far as the caller may see it."""
     admin = principal.is_platform_admin
+    if principal.is_public and record.status is ExecutionStatus.FAILED and record.error_type != UserError.__name__:
+        # What an exception says can be anything, and is not for everybody.
+        record = replace(record, error_message=_TOLD_TO_ANYBODY, error_type=None, error_details=None)
     return ExecutionResponse(
         execution_id=record.execution_id,
         status=record.status,
@@ -50,8 +56,10 @@ def detail_of(record: ExecutionRecord, principal: Principal) -> ExecutionDetail:
 
 
 def links_of(record: ExecutionRecord, principal: Principal) -> ExecutionLinks:
-    """Where the caller may look next; `logs` are for administrators."""
+    """Where the caller may look next: `logs` are for administrators; anybody at a public endpoint gets the result."""
     own = f"/api/executions/{record.execution_id}"
+    if principal.is_public:
+        return ExecutionLinks.model_validate({"self": f"{own}/result"})
     logs = f"{own}/logs" if principal.is_platform_admin else None
     return ExecutionLinks.model_validate({"self": own, "logs": logs, "cancel": f"{own}/cancel"})
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared.auth import Principal
+from shared.context import EndpointResponse
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest
 from shared.errors import BadRequestError, ForbiddenError
@@ -22,11 +23,14 @@ from shared.settings import get_settings
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """The answer to a call that ran or enqueued something; `recorded` and `replayed` as in `Submission`."""
+    """The answer to a call that ran or enqueued something; `recorded` and `replayed` as in `Submission`, `response` as
+    in `ExecutionResult`.
+    """
 
     answer: ExecutionResponse | ExecutionAccepted
     recorded: bool
     replayed: bool
+    response: EndpointResponse | None = None
 
 
 async def list_workflows() -> list[WorkflowModel]:
@@ -117,7 +121,8 @@ def _executed(submission: Submission, principal: Principal, *, is_transient: boo
         )
         return Executed(accepted, submission.recorded, submission.replayed)
     response = response_of(record, principal, is_transient=is_transient)
-    return Executed(response, submission.recorded, submission.replayed)
+    own = submission.result.response if submission.result is not None else None
+    return Executed(response, submission.recorded, submission.replayed, own)
 
 
 def _new_id(*, transient: bool) -> str:

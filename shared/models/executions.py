@@ -81,12 +81,16 @@ class ExecutionLinks(ApiModel):
 
 
 class ExecutionAccepted(ApiModel):
-    """The answer to a call whose run goes on in the background."""
+    """The answer to a call whose run goes on in the background.
+
+    `resultToken` opens the result, in the header X-Result-Token, to a caller whom nobody knows; others have none.
+    """
 
     execution_id: str
     status: ExecutionStatus = ExecutionStatus.PENDING
     message: str
     links: ExecutionLinks
+    result_token: str | None = None
 
 
 class ExecutionSummary(ApiModel):

@@ -41,4 +41,3 @@ class CreatedWorkflowKey(WorkflowKey):
     """A new key; `rawKey` is shown this once, and stored nowhere."""
 
     raw_key: str
-

@@ -39,6 +39,7 @@ _ORIGIN_FIELDS = (
     "is_platform_admin",
     "is_function_key",
     "is_queued",
+    "result_token_digest",
 )
 # What storage adds to a row in an answer, its keys and these texts come to less than 1 KiB.
 _SUMMARY_BYTES = {
@@ -177,6 +178,7 @@ def payload_values(record: ExecutionRecord) -> dict[str, Any]:
         "code": record.code,
         "failure": None if failure == [None, None, None] else failure,
         "input": record.input_data,
+        "http": record.http,
         "result": record.result,
         "logs": record.logs or None,
         "variables": record.variables,
@@ -193,6 +195,7 @@ PAYLOAD_COLUMNS = (
     "code",
     "failure",
     "input",
+    "http",
     "result",
     "logs",
     "variables",
@@ -213,6 +216,7 @@ def payload_fields(payloads: Mapping[str, Any]) -> dict[str, Any]:
         "error_type": error_type,
         "error_details": error_details,
         "input_data": payloads.get("input"),
+        "http": payloads.get("http"),
         "result": payloads.get("result"),
         "logs": payloads.get("logs", ()),
         "variables": payloads.get("variables"),

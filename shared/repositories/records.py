@@ -36,7 +36,9 @@ class ExecutionRecord:
         is_platform_admin, is_function_key: whether the caller was an administrator, or came with a key.
         status: where it stands.
         created_at, started_at, completed_at: when it was recorded, last claimed, ended.
+        result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
         input_data: the parameters.
+        http: the HTTP request behind an endpoint, for a run from the queue.
         code: a script's source, in base64 as it came.
         result, result_type: what it returned, and as what.
         error_message, error_type, error_details: why it failed.
@@ -72,7 +74,9 @@ class ExecutionRecord:
     is_function_key: bool = False
     is_queued: bool = False
     form_id: str | None = None
+    result_token_digest: str | None = None
     input_data: JsonObject | None = None
+    http: JsonObject | None = None
     code: str | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None

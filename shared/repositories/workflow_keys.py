@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.storage import MissingError, ModifiedError
+from shared.storage import MissingError, ModifiedError, Upsert
 from shared.storage.keys import key_text
 
 if TYPE_CHECKING:
@@ -126,10 +126,11 @@ class WorkflowKeyRepository:
             "createdBy": listed.created_by,
             "createdAt": listed.created_at.isoformat(),
         }
-        await self._table.insert(key_text(key.scope), key.key_id, shown)
+        # Upserts, since a write whose answer was lost is made again.
+        await self._table.transaction(key_text(key.scope), [Upsert(key.key_id, shown)])
         closed = await self._tell_global_keys(key.scope) if listed.closes_workflow or not key.workflow_name else []
         values = {**own, "rest": digest[_FINDING_DIGITS:], "closedWorkflows": json.dumps(closed)}
-        await self._table.insert(_HASHES + digest[0], digest[:_FINDING_DIGITS], values)
+        await self._table.transaction(_HASHES + digest[0], [Upsert(digest[:_FINDING_DIGITS], values)])
 
     async def list(self, scope: str) -> list[ListedKey]:
         """The keys of a scope, newest first."""
@@ -137,17 +138,17 @@ class WorkflowKeyRepository:
             (_listed_of(row) for row in await self._rows(scope)), key=lambda listed: listed.created_at, reverse=True
         )
 
-    async def revoke(self, scope: str, key_id: str) -> str | None:
-        """Removes a key of this scope; gives its hash, None when there is no such key."""
+    async def revoke(self, scope: str, key_id: str) -> bool:
+        """Removes a key of this scope; False when there is no such key."""
         row = await self._table.get(key_text(scope), key_id) if _KEY_ID.fullmatch(key_id) else None
         if row is None:
-            return None
+            return False
         digest = str(row.values["digest"])
         await self._table.delete(_HASHES + digest[0], digest[:_FINDING_DIGITS])
         await self._table.delete(key_text(scope), key_id)
         if row.values["closesWorkflow"]:
             await self._tell_global_keys(scope)
-        return digest
+        return True
 
     async def note_use(self, key: AccessKey, now: datetime) -> None:
         """Writes when the key was last used, unless that is known to within an hour."""
@@ -169,22 +170,26 @@ class WorkflowKeyRepository:
         rows = await self._rows(scope)
         closed = sorted({str(row.values["workflowName"]) for row in rows if row.values["closesWorkflow"]})
         for row in rows:
-            if "workflowName" in row.values:
-                continue
-            digest = str(row.values["digest"])
-            found = await self._table.get(_HASHES + digest[0], digest[:_FINDING_DIGITS], ["closedWorkflows"])
-            if found is not None:
-                values = {"closedWorkflows": json.dumps(closed)}
-                await self._table.update(_HASHES + digest[0], found.key, values, found.etag, "merge")
+            if "workflowName" not in row.values:
+                await self._tell(str(row.values["digest"]), closed)
         return closed
+
+    async def _tell(self, digest: str, closed: list[str]) -> None:
+        values = {"closedWorkflows": json.dumps(closed)}
+        while True:
+            row = await self._table.get(_HASHES + digest[0], digest[:_FINDING_DIGITS])
+            if row is None or row.values["closedWorkflows"] == values["closedWorkflows"]:
+                return
+            try:
+                await self._table.update(_HASHES + digest[0], row.key, values, row.etag, "merge")
+            except (ModifiedError, MissingError):
+                continue
 
     async def _rows(self, scope: str) -> list[Row]:
         rows: list[Row] = []
         continuation = None
         while True:
-            page = await self._table.query(
-                key_text(scope), above="", below="g", limit=1000, continuation=continuation
-            )
+            page = await self._table.query(key_text(scope), above="", below="g", limit=1000, continuation=continuation)
             rows += page.rows
             continuation = page.continuation
             if continuation is None:

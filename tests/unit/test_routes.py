@@ -8,10 +8,10 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
-from functions.http import data_providers, executions, forms, health, unmatched, workflows
+from functions.http import data_providers, endpoints, executions, forms, health, unmatched, workflow_keys, workflows
 from functions.http.routes import ROUTES, Route, methods_of
 
-MODULES = (data_providers, executions, forms, health, unmatched, workflows)
+MODULES = (data_providers, endpoints, executions, forms, health, unmatched, workflow_keys, workflows)
 
 
 def could_be_one_path(first: Route, second: Route) -> bool:
@@ -50,6 +50,6 @@ def test_every_module_of_routes_is_registered_with_the_app():
     environ = {**os.environ, "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True, env=environ)
     files = {path.stem for path in (root / "functions" / "http").glob("*.py")}
-    assert files - {"__init__", "adapter", "executed", "routes"} == {
+    assert files - {"__init__", "adapter", "endpoint_replies", "executed", "routes"} == {
         module.__name__.rpartition(".")[2] for module in MODULES
     }

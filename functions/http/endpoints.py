@@ -1,0 +1,37 @@
+"""/api/endpoints"""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions.http.adapter import Call, RawReply, Reply, route
+from functions.http.endpoint_replies import endpoint_reply
+from functions.http.executed import EXECUTED_ANSWERS, executed_reply
+from functions.http.routes import Nothing
+from shared.auth import Access
+from shared.handlers import endpoints_handlers
+
+blueprint = func.Blueprint()
+
+PATH = "endpoints/{workflowName}"
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+async def call_endpoint(call: Call[Nothing, Nothing]) -> Reply | RawReply:
+    executed = await endpoints_handlers.call_endpoint(call.path["workflowName"], call.http, call.principal_or_none)
+    if executed.response is not None:
+        return endpoint_reply(executed.response)
+    return executed_reply(executed)
+
+
+for method in METHODS:
+    route(
+        blueprint,
+        method,
+        PATH,
+        name=f"endpoints_{method.lower()}",
+        access=Access.ENDPOINT,
+        summary="Runs the workflow behind an endpoint; query and body are its parameters",
+        answers=EXECUTED_ANSWERS,
+        runs_code=True,
+    )(call_endpoint)

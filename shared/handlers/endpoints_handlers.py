@@ -1,0 +1,105 @@
+"""Endpoints: workflows that other systems call over HTTP, with a key, signed in, or as anybody."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from shared.auth import PUBLIC, Principal
+from shared.context import HttpRequestInfo
+from shared.discovery import ensure_loaded
+from shared.endpoint_requests import parameters_of, without_secrets
+from shared.engine import ExecutionRequest
+from shared.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthorizedError
+from shared.handlers.workflows_handlers import Executed, submit
+from shared.idempotency import IdempotencyKey
+from shared.models.executions import ExecutionAccepted
+from shared.rates import RateLimiter
+from shared.registry import WORKFLOW, FunctionMetadata, get_registry
+from shared.repositories.ids import new_execution_id
+from shared.repositories.workflow_keys import AccessKey
+from shared.settings import get_settings
+
+_RATES = RateLimiter()
+
+
+async def call_endpoint(name: str, request: HttpRequestInfo, principal: Principal | None) -> Executed:
+    """Runs or enqueues the workflow behind an endpoint.
+
+    Args:
+        name: the workflow's.
+        request: as it came, without the query parameter `code`.
+        principal: who calls; None for nobody known, whom public endpoints take.
+
+    Raises:
+        UnauthorizedError: nobody is known, and there is no such public endpoint.
+        ForbiddenError: the key is not for this workflow.
+        NotFoundError: there is no such endpoint.
+        MethodNotAllowedError: it does not take the method.
+        TooManyRequestsError: the key, or the public endpoint, has had its calls for now.
+        BadRequestError: the body, or the Idempotency-Key, can't be read.
+        ConflictError, InvalidInputError, StorageUnavailableError: see `submit`.
+    """
+    await ensure_loaded()
+    found = get_registry().get_workflow(name)
+    metadata = found if found is not None and found.endpoint_enabled else None
+    principal = principal or _anybody(metadata)
+    if principal.key is not None:
+        _check_key(principal.key, name, metadata)
+    if metadata is None:
+        raise NotFoundError(f"There is no endpoint {name!r}")
+    if request.method not in metadata.allowed_methods:
+        allowed = ", ".join(metadata.allowed_methods)
+        raise MethodNotAllowedError(f"{request.method} is not allowed here; {allowed} is", metadata.allowed_methods)
+    _count(principal, name)
+    parameters = parameters_of(request, {parameter.name for parameter in metadata.parameters})
+    token = secrets.token_urlsafe(32) if principal.is_public else None
+    execution = ExecutionRequest(
+        execution_id=new_execution_id(datetime.now(UTC)),
+        caller=principal.caller,
+        organization=principal.organization,
+        name=name,
+        parameters=parameters,
+        is_platform_admin=principal.is_platform_admin,
+        is_function_key=principal.key is not None,
+        http=without_secrets(request),
+        result_token_digest=hashlib.sha256(token.encode()).hexdigest() if token is not None else None,
+        use=WORKFLOW,
+    )
+    executed = await submit(execution, principal, _idempotency_key(name, request, principal))
+    if token is not None and isinstance(executed.answer, ExecutionAccepted):
+        return replace(executed, answer=executed.answer.model_copy(update={"result_token": token}))
+    return executed
+
+
+def _anybody(metadata: FunctionMetadata | None) -> Principal:
+    # What is not public and what is not there are the same to a stranger.
+    if metadata is None or not metadata.public_endpoint:
+        raise UnauthorizedError("Call this with an access key, or sign in")
+    return PUBLIC
+
+
+def _check_key(key: AccessKey, name: str, metadata: FunctionMetadata | None) -> None:
+    if key.workflow_name is not None:
+        if key.workflow_name != name:
+            raise ForbiddenError("This access key is for another workflow")
+    elif metadata is not None and (metadata.disable_global_key or name in key.closed_workflows):
+        raise ForbiddenError("This workflow takes no global access keys, only its own")
+
+
+def _count(principal: Principal, name: str) -> None:
+    settings = get_settings()
+    if principal.is_public:
+        _RATES.take(f"public:{name}", settings.public_rate_per_minute)
+    elif principal.key is not None:
+        _RATES.take(f"key:{principal.key.key_id}", settings.endpoint_rate_per_minute)
+
+
+def _idempotency_key(name: str, request: HttpRequestInfo, principal: Principal) -> IdempotencyKey | None:
+    text = request.headers.get("idempotency-key")
+    # Anonymous callers share one identity: a key would give one of them what another's call came to.
+    if text is None or principal.is_public:
+        return None
+    return IdempotencyKey.of(text, f"{request.method} endpoints/{name}", [request.query, request.body])

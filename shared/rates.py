@@ -1,0 +1,46 @@
+"""How often somebody may call: token buckets, in this process."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from shared.errors import TooManyRequestsError
+
+_MOST_BUCKETS = 10_000
+
+
+class RateLimiter:
+    """Buckets by name. Each starts full, with a minute's worth, and fills up evenly.
+
+    Args:
+        clock: seconds, which only go forward.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # Tokens, and when there were so many.
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, name: str, per_minute: int) -> None:
+        """Counts a call.
+
+        Args:
+            name: whose bucket.
+            per_minute: how many calls fit into a minute, from 1 up.
+
+        Raises:
+            TooManyRequestsError: the bucket is empty.
+        """
+        now = self._clock()
+        left, since = self._buckets.get(name, (float(per_minute), now))
+        left = min(float(per_minute), left + (now - since) * per_minute / 60)
+        if left < 1:
+            wait = math.ceil((1 - left) * 60 / per_minute)
+            raise TooManyRequestsError(f"At most {per_minute} calls a minute are taken here", retry_after=wait)
+        self._buckets[name] = (left - 1, now)
+        self._buckets.move_to_end(name)
+        if len(self._buckets) > _MOST_BUCKETS:
+            self._buckets.popitem(last=False)
