@@ -1,0 +1,219 @@
+"""Who may call what: every route, and every kind of caller. A route that is not in the table fails the test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from shared.access_keys import get_key_ring
+from shared.auth import Principal
+from shared.context import Caller, Organization
+from shared.handlers.workflow_keys_handlers import create_key, revoke_key
+from shared.handlers.workflows_handlers import execute_workflow
+from shared.models.executions import ExecuteRequest
+from shared.models.workflow_keys import WorkflowKeyCreate
+from shared.repositories.workflow_keys import (
+    AccessKey,
+    ListedKey,
+    WorkflowKeyRepository,
+    hash_of,
+    new_key_id,
+    new_raw_key,
+)
+from shared.settings import get_settings
+from shared.storage import Storage, get_storage
+from tests.support.calls import app_routes, call
+from tests.support.principals import client_principal
+
+App = Callable[[], Storage]
+
+HOME = Organization("org-home", "Home")
+AWAY = Organization("org-away", "Away")
+TENANTS = {"tenant-home": HOME, "tenant-away": AWAY}
+HOME_ADMIN = Principal(Caller("admin-1", "", "Admin"), HOME, is_platform_admin=True)
+HOME_USER = Principal(Caller("user-1", "", "User One"), HOME)
+BEARER = {"authorization": "Bearer of-the-identity-provider"}
+
+DOORS = """
+from shared.decorators import workflow
+
+
+@workflow(name="door", execution_mode="sync", endpoint_enabled=True, allowed_methods=["GET", "POST", "PUT", "DELETE"])
+def door(**inputs):
+    return inputs
+"""
+
+CALLERS = ("anonymous", "user", "foreign", "key", "wrong", "revoked", "expired", "admin", "admin_away")
+_NO_KEY = (401, 401, 401)
+# The codes that the callers get, in that order.
+TABLE: dict[str, tuple[int, ...]] = {
+    "health_get": (200, 200, 200, 200, *_NO_KEY, 200, 200),
+    "workflows_list": (401, 200, 200, 403, *_NO_KEY, 200, 200),
+    "workflows_execute": (401, 403, 403, 403, *_NO_KEY, 200, 200),
+    "workflows_execute_named": (401, 403, 403, 403, *_NO_KEY, 200, 200),
+    "endpoints_get": (401, 200, 200, 200, *_NO_KEY, 200, 200),
+    "endpoints_post": (401, 200, 200, 200, *_NO_KEY, 200, 200),
+    "endpoints_put": (401, 200, 200, 200, *_NO_KEY, 200, 200),
+    "endpoints_delete": (401, 200, 200, 200, *_NO_KEY, 200, 200),
+    "executions_list": (401, 200, 200, 403, *_NO_KEY, 200, 200),
+    "executions_get": (401, 200, 404, 404, *_NO_KEY, 200, 404),
+    "executions_result": (401, 200, 404, 404, *_NO_KEY, 200, 404),
+    "executions_logs": (401, 403, 403, 403, *_NO_KEY, 200, 404),
+    "executions_variables": (401, 403, 403, 403, *_NO_KEY, 200, 404),
+    "executions_cancel": (401, 409, 404, 404, *_NO_KEY, 409, 404),
+    "executions_rerun": (401, 403, 403, 403, *_NO_KEY, 200, 404),
+    "data_providers_list": (401, 200, 200, 403, *_NO_KEY, 200, 200),
+    "data_providers_get_options": (401, 200, 200, 403, *_NO_KEY, 200, 200),
+    "data_providers_post_options": (401, 200, 200, 403, *_NO_KEY, 200, 200),
+    "workflow_keys_create": (401, 403, 403, 403, *_NO_KEY, 201, 201),
+    "workflow_keys_list": (401, 403, 403, 403, *_NO_KEY, 200, 200),
+    "workflow_keys_revoke": (401, 403, 403, 403, *_NO_KEY, 204, 404),
+}
+BODIES: dict[str, Any] = {
+    "workflows_execute": {"workflowName": "add", "inputData": {"a": 1}},
+    "workflows_execute_named": {"inputData": {"a": 1}},
+    "data_providers_post_options": {"inputs": {}},
+    "workflow_keys_create": {"workflowId": "door"},
+}
+
+
+@dataclass(slots=True)
+class World:
+    """Two organizations, their callers, and what the first one has."""
+
+    headers: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    execution_id: str = ""
+    spare_key_id: str = ""
+
+    def path_of(self, route: str) -> dict[str, str]:
+        known = {
+            "workflowName": "door" if route.startswith("endpoints") else "add",
+            "executionId": self.execution_id,
+            "providerName": "options",
+            "keyId": self.spare_key_id,
+        }
+        return {name: value for name, value in known.items() if f"{{{name}}}" in app_routes()[route].path}
+
+
+@pytest_asyncio.fixture
+async def world(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    (tmp_path / "flows" / "doors_of_the_test.py").write_text(DOORS)
+    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "true")
+    monkeypatch.delenv("AUTH_MODE", raising=False)
+    get_settings.cache_clear()
+
+    async def organization_of(tenant_id: str | None, _: str | None, __: str) -> Organization | None:
+        return TENANTS.get(tenant_id or "")
+
+    async def find_organization(org_id: str) -> Organization | None:
+        return next((found for found in TENANTS.values() if found.id == org_id), None)
+
+    monkeypatch.setattr("shared.auth.organization_of", organization_of)
+    monkeypatch.setattr("shared.auth.find_organization", find_organization)
+    made = World()
+    made.headers = {
+        "anonymous": {},
+        "user": {**BEARER, "x-ms-client-principal": client_principal("user-1", "tenant-home")},
+        "foreign": {**BEARER, "x-ms-client-principal": client_principal("user-9", "tenant-away")},
+        "key": {"x-functions-key": (await create_key(WorkflowKeyCreate(), HOME_ADMIN)).raw_key},
+        "wrong": {"x-functions-key": new_raw_key()},
+        "revoked": {"x-functions-key": await revoked_key()},
+        "expired": {"authorization": f"Bearer {await expired_key()}"},
+        "admin": admin_headers(HOME),
+        "admin_away": admin_headers(AWAY),
+    }
+    executed = await execute_workflow(ExecuteRequest(workflow_name="add", input_data={"a": 1}), HOME_USER)
+    made.execution_id = executed.answer.execution_id
+    yield made
+    for task in list(get_key_ring()._background):
+        await task
+    sys.modules.pop("doors_of_the_test", None)
+
+
+def admin_headers(organization: Organization) -> dict[str, str]:
+    principal = client_principal("admin-1", "tenant-home", roles=["PlatformAdmin"])
+    return {**BEARER, "x-ms-client-principal": principal, "x-organization-id": organization.id}
+
+
+async def revoked_key() -> str:
+    created = await create_key(WorkflowKeyCreate(), HOME_ADMIN)
+    await revoke_key(created.id, HOME_ADMIN)
+    return created.raw_key
+
+
+async def expired_key() -> str:
+    raw_key = new_raw_key()
+    now = datetime.now(UTC)
+    key = AccessKey(
+        key_id=new_key_id(), scope=HOME.id, workflow_name=None, description="", expires_at=now - timedelta(seconds=1)
+    )
+    listed = ListedKey(
+        key=key, masked_key="", closes_workflow=False, created_by="admin-1", created_at=now, last_used_at=None
+    )
+    await WorkflowKeyRepository(get_storage()).create(listed, hash_of(raw_key))
+    return raw_key
+
+
+async def test_every_route_is_in_the_table(app: App):
+    assert set(app_routes()) == set(TABLE)
+    assert all(len(codes) == len(CALLERS) for codes in TABLE.values())
+
+
+async def test_every_caller_gets_the_code_of_the_table(world: World):
+    wrong: dict[tuple[str, str], tuple[int, int]] = {}
+    for name, codes in TABLE.items():
+        for caller, expected in zip(CALLERS, codes, strict=True):
+            if name == "workflow_keys_revoke":
+                world.spare_key_id = (await create_key(WorkflowKeyCreate(), HOME_ADMIN)).id
+            answer = await call(name, world.path_of(name), headers=world.headers[caller], body=BODIES.get(name))
+            if answer.status != expected:
+                wrong[name, caller] = (answer.status, expected)
+            assert_is_shaped(answer.status, answer.headers, answer.body)
+    assert wrong == {}
+
+
+def assert_is_shaped(status: int, headers: Mapping[str, str], body: Any) -> None:
+    assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+    if status >= 400:
+        assert set(body) == {"error", "message", "details"}
+
+
+async def test_no_platform_header_makes_anybody_where_the_platform_does_not_sign_in(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "false")
+    get_settings.cache_clear()
+    for name, codes in TABLE.items():
+        answer = await call(name, world.path_of(name) | {"keyId": "0" * 32}, headers=world.headers["admin"])
+        assert answer.status == codes[CALLERS.index("anonymous")], name
+
+
+async def test_a_browsers_cookie_runs_and_changes_nothing_for_a_foreign_page(world: World):
+    headers = {name: value for name, value in world.headers["admin"].items() if name != "authorization"}
+    for name in TABLE:
+        route = app_routes()[name]
+        world.spare_key_id = "0" * 32
+        answer = await call(name, world.path_of(name), headers=headers, body=BODIES.get(name))
+        if route.method != "GET" or route.runs_code:
+            assert answer.status == 403, name
+        else:
+            assert answer.status == 200, name
+
+
+async def test_a_user_of_no_organization_is_refused(world: World):
+    headers = {**BEARER, "x-ms-client-principal": client_principal("user-5", "tenant-nowhere")}
+    assert (await call("workflows_list", headers=headers)).status == 403
+
+
+@pytest.mark.parametrize(("caller", "status"), [("user", 403), ("key", 403), ("admin", 404)])
+async def test_who_names_another_organization_gets_nowhere(world: World, caller: str, status: int):
+    named = "org-nowhere" if caller == "admin" else AWAY.id
+    headers = {**world.headers[caller], "x-organization-id": named}
+    assert (await call("endpoints_get", {"workflowName": "door"}, headers=headers)).status == status

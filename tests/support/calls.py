@@ -1,0 +1,75 @@
+"""Calls to the app's HTTP functions in this process, as Azure makes them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlencode
+
+import azure.functions as func
+
+from functions.http.routes import ROUTES, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """An answer; `body` is its JSON, its text when it is none, None when it is empty."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+def app_routes() -> dict[str, Route]:
+    """The routes of the whole app, by the names of their functions; the settings must be there."""
+    _functions()
+    return {route.name: route for route in ROUTES}
+
+
+@lru_cache(maxsize=1)
+def _functions() -> dict[str, Any]:
+    # The app reads the settings when it is imported, and gives its functions once.
+    import function_app
+
+    return {found.get_function_name(): found.get_user_function() for found in function_app.app.get_functions()}
+
+
+async def call(
+    name: str,
+    path: Mapping[str, str] | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    body: Any = None,
+    raw: bytes | None = None,
+) -> Called:
+    """Calls the function of this name.
+
+    Args:
+        name: of the function.
+        path: the route's parameters.
+        headers, query: of the request.
+        body: sent as JSON; `raw` as it is.
+    """
+    route = app_routes()[name]
+    filled = re.sub(r"\{(\w+)\}", lambda found: (path or {})[found[1]], route.path)
+    content = raw if raw is not None else json.dumps(body).encode() if body is not None else b""
+    request = func.HttpRequest(
+        route.method,
+        f"http://127.0.0.1/api/{filled}?{urlencode(query or {})}",
+        headers=headers,
+        params=query,
+        route_params=path,
+        body=content,
+    )
+    response = await _functions()[name](request)
+    text = response.get_body()
+    try:
+        answer = json.loads(text) if text else None
+    except ValueError:
+        answer = text.decode()
+    return Called(response.status_code, response.headers, answer)
