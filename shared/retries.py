@@ -35,7 +35,7 @@ def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: Executi
         return None
     backoff = policy.get("backoff_seconds", DEFAULT_BACKOFF_SECONDS) * 2.0 ** (record.attempt - 1)
     longest = min(policy.get("max_backoff_seconds", DEFAULT_MAX_BACKOFF_SECONDS), LONGEST_WAIT_SECONDS)
-    spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - spreads load, guards nothing
+    spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - spreads load, guards nothing  # nosec B311
     return min(backoff * spread, longest)
 
 

@@ -127,8 +127,8 @@ class ScriptRun:
     def start(self) -> Coroutine[Any, Any, Any] | None:
         """Runs the script in the current thread; one with a top-level `await` comes back as a coroutine to be run."""
         if self._script.code.co_flags & inspect.CO_COROUTINE:
-            return _as_coroutine(eval(self._script.code, self._globals))  # noqa: S307 - running code is what a script is
-        exec(self._script.code, self._globals)  # noqa: S102 - as above
+            return _as_coroutine(eval(self._script.code, self._globals))  # noqa: S307 - running code is what a script is  # nosec B307
+        exec(self._script.code, self._globals)  # noqa: S102 - as above  # nosec B102
         return None
 
     def variables(self) -> dict[str, Any]:

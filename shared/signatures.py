@@ -80,7 +80,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         holder = types.SimpleNamespace(__annotations__={name: hint})
         try:
             found |= typing.get_type_hints(holder, getattr(target, "__globals__", {}), include_extras=True)
-        except Exception:  # noqa: BLE001, S112 - evaluating it runs the author's expression, which may raise anything
+        except Exception:  # noqa: BLE001, S112 - evaluating it runs the author's expression, which may raise anything  # nosec B112
             continue
     return found
 

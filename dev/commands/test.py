@@ -1,4 +1,4 @@
-"""`python3 -m dev test [ARGS]`: lint, types, layer rule and tests; ARGS go to pytest."""
+"""`python3 -m dev test [ARGS]`: lint, types, layer rule, security linter and tests; ARGS go to pytest."""
 
 from __future__ import annotations
 
@@ -54,6 +54,16 @@ def main(options: argparse.Namespace) -> int:
             "-c",
             "from importlinter.cli import lint_imports_command as run; run()",
             "--no-logo",
+        ],
+        "security": [
+            *python,
+            "bandit",
+            "--quiet",
+            "--configfile",
+            "pyproject.toml",
+            "--recursive",
+            "shared",
+            "functions",
         ],
         "tests": [*python, "pytest", *((*_AT_ONCE, *_COVERED) if whole else ()), *options.arguments],
     }

@@ -71,7 +71,7 @@ class Calls:
                 if delay is None or error.retry_after > LONGEST_WORTH_WAITING_SECONDS:
                     raise
             # Spread, so that clients that failed together don't come back together.
-            await asyncio.sleep(delay * random.uniform(0.7, 1.3))  # noqa: S311
+            await asyncio.sleep(delay * random.uniform(0.7, 1.3))  # noqa: S311  # nosec B311
         raise AssertionError("the last try returns or raises")
 
     async def _or_create(self, operation: Operation[T], create: Operation[object] | None) -> T:

@@ -106,7 +106,7 @@ def typed(function):
     return function
 
 
-@workflow(name="typed", execution_mode="sync")
+@workflow(name="typed", execution_mode="sync", endpoint_enabled=True)
 @typed
 def typed_now(context, needed, text, number, ratio, flag, data, items, mail, choice):
     return needed

@@ -10,9 +10,11 @@ from uuid import uuid4
 
 import pytest
 
+from shared.context import HttpRequestInfo
 from shared.errors import InvalidInputError
 from shared.executor import get_executor
 from shared.handlers.data_providers_handlers import provide_options
+from shared.handlers.endpoints_handlers import call_endpoint
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.form_runs import execute_form
 from shared.handlers.forms_handlers import create_form
@@ -108,6 +110,13 @@ async def by_command_line(given: dict[str, Any]) -> Errors:
     return [(error["loc"], error["type"]) for error in result.error_details["errors"]]
 
 
+async def by_endpoint(given: dict[str, Any]) -> Errors:
+    request = HttpRequestInfo("POST", {"content-type": "application/json"}, {}, json.dumps(given).encode())
+    with pytest.raises(InvalidInputError) as caught:
+        await call_endpoint("typed", request, ADMIN)
+    return [(error["loc"], error["type"]) for error in caught.value.errors]
+
+
 async def by_data_provider(given: dict[str, Any]) -> Errors:
     with pytest.raises(InvalidInputError) as caught:
         await provide_options("typed_options", given, ADMIN)
@@ -134,6 +143,7 @@ DOORS: list[Callable[[dict[str, Any]], Awaitable[Errors]]] = [
     by_http_to_a_sync_workflow,
     by_http_to_an_async_workflow,
     by_queue_message,
+    by_endpoint,
     by_data_provider,
     by_command_line,
 ]
