@@ -52,7 +52,7 @@ def parameters_of(request: HttpRequestInfo, names: Collection[str]) -> dict[str,
 
     A JSON object or a form gives a parameter for each of its fields, a form's field that comes more than once a list.
     A body that is text, or JSON but no object, is the parameter `body` of a workflow that has one. Other bodies are
-    only in `context.request`.
+    only in `context.request`, unless they are JSON objects under another type.
 
     Args:
         request: as it came.
@@ -80,11 +80,22 @@ def _body_of(request: HttpRequestInfo) -> Any:
             return from_json(request.body, allow_inf_nan=False)
         except ValueError as error:
             raise BadRequestError(f"The body is no JSON: {error}") from None
-    if kind == "application/x-www-form-urlencoded":
-        return _form(_text(request.body, ""))
     if kind.startswith("text/"):
         return _text(request.body, options)
-    return None
+    # Many a client sends JSON and leaves the type as its library has it: a form's, or that of any bytes.
+    found = _json_object(request.body)
+    if found is None and kind == "application/x-www-form-urlencoded":
+        return _form(_text(request.body, ""))
+    return found
+
+
+def _json_object(body: bytes) -> Any:
+    if not body.lstrip().startswith(b"{"):
+        return None
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return None
 
 
 def _text(body: bytes, options: str) -> str:

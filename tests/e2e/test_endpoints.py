@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.hosted import Client
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_another_system_calls_a_webhook_with_its_key_until_the_key_is_revoked(app: Client):

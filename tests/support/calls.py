@@ -35,7 +35,7 @@ def _functions() -> dict[str, Any]:
     # The app reads the settings when it is imported, and gives its functions once.
     import function_app
 
-    return {found.get_function_name(): found.get_user_function() for found in function_app.app.get_functions()}
+    return {str(found.get_function_name()): found.get_user_function() for found in function_app.app.get_functions()}
 
 
 async def call(

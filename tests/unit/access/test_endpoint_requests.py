@@ -32,6 +32,9 @@ def request(body: bytes, kind: str | None = None, query: dict[str, str] | None =
         (b"h\xe4", "text/plain; charset=ISO-8859-1", {"a": "1", "q": "x", "body": "hä"}),
         (b"[1, 2]", "application/json", {"a": "1", "q": "x", "body": [1, 2]}),
         (b"\x00\x01", "application/octet-stream", {"a": "1", "q": "x"}),
+        (b'{"a": 2}', "application/octet-stream", {"a": 2, "q": "x"}),
+        (b' {"a": 2}', FORM, {"a": 2, "q": "x"}),
+        (b"{=2", FORM, {"a": "1", "q": "x", "{": "2"}),
     ],
 )
 def test_query_and_body_are_one_and_the_body_wins(body: bytes, kind: str | None, expected: dict[str, Any]):
