@@ -128,6 +128,7 @@ async def execute_form(call: Call[FormDataRequest, Nothing]) -> Reply:
     summary="Runs the launch workflow; allowed parameters stand in the query",
     query=StartupQuery,
     answers={200: StartupResponse},
+    runs_code=True,
 )
 async def get_startup(call: Call[Nothing, StartupQuery]) -> StartupResponse:
     nothing = FormDataRequest()
