@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions.http import data_providers, endpoints, executions, forms, health, unmatched, workflow_keys, workflows
+from functions.http import (
+    data_providers,
+    endpoints,
+    executions,
+    forms,
+    health,
+    organizations,
+    unmatched,
+    workflow_keys,
+    workflows,
+)
 from functions.queue import poison, worker
 from functions.timer import cleanup, recovery
 from shared.settings import get_settings
@@ -14,7 +24,7 @@ get_settings().require_storage()
 
 app = func.FunctionApp()
 for module in (
-    *(workflows, endpoints, executions, data_providers, forms, workflow_keys, health),
+    *(workflows, endpoints, executions, data_providers, forms, workflow_keys, organizations, health),
     *(worker, poison, recovery, cleanup, unmatched),
 ):
     app.register_functions(module.blueprint)

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 
 from shared.errors import StorageUnavailableError, UnauthorizedError
+from shared.kept import Kept
 from shared.repositories.workflow_keys import (
     LAST_USED_EVERY,
     AccessKey,
@@ -34,7 +35,7 @@ class KeyRing:
 
     def __init__(self, keys: WorkflowKeyRepository) -> None:
         self._keys = keys
-        self._found: OrderedDict[str, tuple[float, AccessKey | None]] = OrderedDict()
+        self._found = Kept(keys.find, seconds=KEPT_SECONDS, most=_MOST_KEPT)
         self._uses: OrderedDict[str, float] = OrderedDict()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -48,7 +49,7 @@ class KeyRing:
             UnauthorizedError: there is no such key, any more, or it has expired.
             StorageUnavailableError: that can't be told.
         """
-        key = await self._find(hash_of(raw_key)) if is_raw_key(raw_key) else None
+        key = await self._found.get(hash_of(raw_key)) if is_raw_key(raw_key) else None
         # One answer for all of them: what is wrong with it is not for one who guesses.
         if key is None or key.is_over(datetime.now(UTC)):
             raise UnauthorizedError("The access key is not valid")
@@ -57,20 +58,7 @@ class KeyRing:
 
     def forget(self) -> None:
         """Forgets what was found: in this process each key is looked for again at once."""
-        self._found.clear()
-
-    async def _find(self, digest: str) -> AccessKey | None:
-        # Read before the call: what was revoked meanwhile must not be kept for longer than it may.
-        now = time.monotonic()
-        kept = self._found.get(digest)
-        if kept is not None and now < kept[0]:
-            return kept[1]
-        key = await self._keys.find(digest)
-        self._found[digest] = (now + KEPT_SECONDS, key)
-        self._found.move_to_end(digest)
-        while len(self._found) > _MOST_KEPT:
-            self._found.popitem(last=False)
-        return key
+        self._found.forget()
 
     def _note_use(self, key: AccessKey) -> None:
         now = time.monotonic()

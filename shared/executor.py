@@ -17,6 +17,7 @@ from shared.errors import ConflictError, FunctionNotFoundError, InvalidInputErro
 from shared.leases import BACKGROUND_WAITS_SECONDS, Lease, lease_from
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
+from shared.organizations import find_organization
 from shared.outbox import Outbox
 from shared.queue_messages import EXECUTION_QUEUE, QueueMessage, read_message
 from shared.registry import WORKFLOW
@@ -183,7 +184,7 @@ class Executor:
             )
             return
         await ensure_loaded()
-        request = _request_of(record)
+        request = _request_of(record, await _organization_of(record))
         # What is wrong with a recorded request (its workflow is gone, say) is its result: nobody waits for an answer.
         prepared = refusal = None
         try:
@@ -334,12 +335,12 @@ def _new_record(prepared: PreparedExecution, now: datetime, *, is_queued: bool =
     )
 
 
-def _request_of(record: ExecutionRecord) -> ExecutionRequest:
+def _request_of(record: ExecutionRecord, organization: Organization | None) -> ExecutionRequest:
     parameters: Mapping[str, Any] = record.input_data or {}
     return ExecutionRequest(
         execution_id=record.execution_id,
         caller=Caller(record.executed_by, record.executed_by_email, record.executed_by_name),
-        organization=Organization(record.org_id, record.org_id) if record.org_id else None,
+        organization=organization,
         name=record.workflow_name,
         parameters=parameters,
         is_platform_admin=record.is_platform_admin,
@@ -349,6 +350,13 @@ def _request_of(record: ExecutionRecord) -> ExecutionRequest:
         use=WORKFLOW,
         attempt=record.attempt,
     )
+
+
+async def _organization_of(record: ExecutionRecord) -> Organization | None:
+    if record.org_id is None:
+        return None
+    # An execution that was accepted runs, whatever has become of its organization meanwhile.
+    return await find_organization(record.org_id) or Organization(record.org_id, record.org_id, is_active=False)
 
 
 def _end_of(result: ExecutionResult) -> ExecutionEnd:

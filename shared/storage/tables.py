@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
@@ -74,6 +74,20 @@ class Table:
         except MissingError:
             return None
         return _row(entity, key)
+
+    async def get_several(self, partition: str, keys: Collection[str]) -> dict[str, Row]:
+        """Reads the rows that are there, by key, in one call; a handful of keys at most."""
+        wanted = " or ".join(f"RowKey eq {_quoted(key)}" for key in keys)
+
+        async def read() -> dict[str, Row]:
+            found = self._client().query_entities(f"PartitionKey eq {_quoted(partition)} and ({wanted})")
+            rows = [_row(entity, str(cast("Any", entity)["RowKey"])) async for entity in found]
+            return {row.key: row for row in rows}
+
+        try:
+            return await self._calls.run(read)
+        except MissingError:
+            return {}
 
     async def query(
         self,

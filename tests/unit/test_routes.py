@@ -8,10 +8,20 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
-from functions.http import data_providers, endpoints, executions, forms, health, unmatched, workflow_keys, workflows
+from functions.http import (
+    data_providers,
+    endpoints,
+    executions,
+    forms,
+    health,
+    organizations,
+    unmatched,
+    workflow_keys,
+    workflows,
+)
 from functions.http.routes import ROUTES, Route, methods_of
 
-MODULES = (data_providers, endpoints, executions, forms, health, unmatched, workflow_keys, workflows)
+MODULES = (data_providers, endpoints, executions, forms, health, organizations, unmatched, workflow_keys, workflows)
 
 
 def could_be_one_path(first: Route, second: Route) -> bool:

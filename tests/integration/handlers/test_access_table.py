@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,13 @@ import pytest_asyncio
 from shared.access_keys import get_key_ring
 from shared.auth import Principal
 from shared.context import Caller, Organization
+from shared.handlers.forms_handlers import create_form
+from shared.handlers.organizations_handlers import create_organization
 from shared.handlers.workflow_keys_handlers import create_key, revoke_key
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest
+from shared.models.forms import FormRequest
+from shared.models.organizations import Member, OrganizationCreate
 from shared.models.workflow_keys import WorkflowKeyCreate
 from shared.repositories.workflow_keys import (
     AccessKey,
@@ -36,7 +41,6 @@ App = Callable[[], Storage]
 
 HOME = Organization("org-home", "Home")
 AWAY = Organization("org-away", "Away")
-TENANTS = {"tenant-home": HOME, "tenant-away": AWAY}
 HOME_ADMIN = Principal(Caller("admin-1", "", "Admin"), HOME, is_platform_admin=True)
 HOME_USER = Principal(Caller("user-1", "", "User One"), HOME)
 BEARER = {"authorization": "Bearer of-the-identity-provider"}
@@ -49,6 +53,23 @@ from shared.decorators import workflow
 def door(**inputs):
     return inputs
 """
+
+HOME_FORM = FormRequest.model_validate(
+    {
+        "name": "Home form",
+        "linkedWorkflow": "door",
+        "launchWorkflowId": "door",
+        "defaultLaunchParams": {"a": 1},
+        "isPublic": True,
+        "formSchema": {
+            "fields": [
+                {"name": "a", "type": "number"},
+                {"name": "file", "type": "file"},
+                {"name": "choice", "type": "select", "dataProvider": "options"},
+            ]
+        },
+    }
+)
 
 CALLERS = ("anonymous", "user", "foreign", "key", "wrong", "revoked", "expired", "admin", "admin_away")
 _NO_KEY = (401, 401, 401)
@@ -72,6 +93,22 @@ TABLE: dict[str, tuple[int, ...]] = {
     "data_providers_list": (401, 200, 200, 403, *_NO_KEY, 200, 200),
     "data_providers_get_options": (401, 200, 200, 403, *_NO_KEY, 200, 200),
     "data_providers_post_options": (401, 200, 200, 403, *_NO_KEY, 200, 200),
+    "forms_list": (401, 200, 200, 403, *_NO_KEY, 200, 200),
+    "forms_create": (401, 403, 403, 403, *_NO_KEY, 201, 201),
+    "forms_get": (401, 200, 404, 403, *_NO_KEY, 200, 404),
+    "forms_update": (401, 403, 403, 403, *_NO_KEY, 200, 404),
+    "forms_delete": (401, 403, 403, 403, *_NO_KEY, 204, 404),
+    "forms_execute": (401, 200, 404, 403, *_NO_KEY, 200, 404),
+    "forms_get_startup": (401, 200, 404, 403, *_NO_KEY, 200, 404),
+    "forms_post_startup": (401, 200, 404, 403, *_NO_KEY, 200, 404),
+    "forms_upload_url": (401, 200, 404, 403, *_NO_KEY, 200, 404),
+    "forms_provider_options": (401, 200, 404, 403, *_NO_KEY, 200, 404),
+    "forms_options": (401, 200, 404, 403, *_NO_KEY, 200, 404),
+    "organizations_list": (401, 403, 403, 403, *_NO_KEY, 200, 200),
+    "organizations_create": (401, 403, 403, 403, *_NO_KEY, 201, 201),
+    "organizations_get": (401, 403, 403, 403, *_NO_KEY, 200, 200),
+    "organizations_update": (401, 403, 403, 403, *_NO_KEY, 200, 200),
+    "organizations_delete": (401, 403, 403, 403, *_NO_KEY, 204, 204),
     "workflow_keys_create": (401, 403, 403, 403, *_NO_KEY, 201, 201),
     "workflow_keys_list": (401, 403, 403, 403, *_NO_KEY, 200, 200),
     "workflow_keys_revoke": (401, 403, 403, 403, *_NO_KEY, 204, 404),
@@ -80,8 +117,22 @@ BODIES: dict[str, Any] = {
     "workflows_execute": {"workflowName": "add", "inputData": {"a": 1}},
     "workflows_execute_named": {"inputData": {"a": 1}},
     "data_providers_post_options": {"inputs": {}},
+    "forms_execute": {"formData": {"a": 1}},
+    "forms_upload_url": {"fileName": "a.txt", "contentType": "text/plain", "fileSize": 1},
+    "forms_options": {"formData": {}},
+    "organizations_update": {"isActive": True},
     "workflow_keys_create": {"workflowId": "door"},
 }
+
+
+def body_of(name: str) -> Any:
+    """A body that the route takes; names in it are new each time."""
+    if name in ("forms_create", "organizations_create"):
+        form = HOME_FORM.model_dump(mode="json", by_alias=True) if name == "forms_create" else {}
+        return {**form, "name": f"New {uuid.uuid4()}"}
+    if name == "forms_update":
+        return HOME_FORM.model_dump(mode="json", by_alias=True)
+    return BODIES.get(name)
 
 
 @dataclass(slots=True)
@@ -90,14 +141,17 @@ class World:
 
     headers: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     execution_id: str = ""
-    spare_key_id: str = ""
+    form_id: str = ""
+    spare: str = ""
 
     def path_of(self, route: str) -> dict[str, str]:
         known = {
             "workflowName": "door" if route.startswith("endpoints") else "add",
             "executionId": self.execution_id,
             "providerName": "options",
-            "keyId": self.spare_key_id,
+            "formId": self.spare if route == "forms_delete" else self.form_id,
+            "keyId": self.spare,
+            "orgId": self.spare or HOME.id,
         }
         return {name: value for name, value in known.items() if f"{{{name}}}" in app_routes()[route].path}
 
@@ -108,15 +162,11 @@ async def world(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
     monkeypatch.setenv("WEBSITE_AUTH_ENABLED", "true")
     monkeypatch.delenv("AUTH_MODE", raising=False)
     get_settings.cache_clear()
-
-    async def organization_of(tenant_id: str | None, _: str | None, __: str) -> Organization | None:
-        return TENANTS.get(tenant_id or "")
-
-    async def find_organization(org_id: str) -> Organization | None:
-        return next((found for found in TENANTS.values() if found.id == org_id), None)
-
-    monkeypatch.setattr("shared.auth.organization_of", organization_of)
-    monkeypatch.setattr("shared.auth.find_organization", find_organization)
+    for organization, tenant, user in ((HOME, "tenant-home", "user-1"), (AWAY, "tenant-away", "user-9")):
+        member = Member(tenant_id=tenant, object_id=user)
+        await create_organization(
+            OrganizationCreate(id=organization.id, name=organization.name, members=[member]), HOME_ADMIN
+        )
     made = World()
     made.headers = {
         "anonymous": {},
@@ -129,6 +179,7 @@ async def world(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
         "admin": admin_headers(HOME),
         "admin_away": admin_headers(AWAY),
     }
+    made.form_id = (await create_form(HOME_FORM, HOME_ADMIN)).form.id
     executed = await execute_workflow(ExecuteRequest(workflow_name="add", input_data={"a": 1}), HOME_USER)
     made.execution_id = executed.answer.execution_id
     yield made
@@ -146,6 +197,18 @@ async def revoked_key() -> str:
     created = await create_key(WorkflowKeyCreate(), HOME_ADMIN)
     await revoke_key(created.id, HOME_ADMIN)
     return created.raw_key
+
+
+async def spare_for(name: str) -> str:
+    """The id of something that a call which removes it can have."""
+    if name == "workflow_keys_revoke":
+        return (await create_key(WorkflowKeyCreate(), HOME_ADMIN)).id
+    if name == "forms_delete":
+        form = HOME_FORM.model_copy(update={"name": f"Spare {uuid.uuid4()}"})
+        return (await create_form(form, HOME_ADMIN)).form.id
+    if name == "organizations_delete":
+        return (await create_organization(OrganizationCreate(name=f"Spare {uuid.uuid4()}"), HOME_ADMIN)).id
+    return ""
 
 
 async def expired_key() -> str:
@@ -170,9 +233,8 @@ async def test_every_caller_gets_the_code_of_the_table(world: World):
     wrong: dict[tuple[str, str], tuple[int, int]] = {}
     for name, codes in TABLE.items():
         for caller, expected in zip(CALLERS, codes, strict=True):
-            if name == "workflow_keys_revoke":
-                world.spare_key_id = (await create_key(WorkflowKeyCreate(), HOME_ADMIN)).id
-            answer = await call(name, world.path_of(name), headers=world.headers[caller], body=BODIES.get(name))
+            world.spare = await spare_for(name)
+            answer = await call(name, world.path_of(name), headers=world.headers[caller], body=body_of(name))
             if answer.status != expected:
                 wrong[name, caller] = (answer.status, expected)
             assert_is_shaped(answer.status, answer.headers, answer.body)
@@ -199,8 +261,8 @@ async def test_a_browsers_cookie_runs_and_changes_nothing_for_a_foreign_page(wor
     headers = {name: value for name, value in world.headers["admin"].items() if name != "authorization"}
     for name in TABLE:
         route = app_routes()[name]
-        world.spare_key_id = "0" * 32
-        answer = await call(name, world.path_of(name), headers=headers, body=BODIES.get(name))
+        world.spare = "0" * 32 if route.method != "GET" else ""
+        answer = await call(name, world.path_of(name), headers=headers, body=body_of(name))
         if route.method != "GET" or route.runs_code:
             assert answer.status == 403, name
         else:

@@ -1,0 +1,93 @@
+"""Organizations: making, showing, changing and deleting them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from shared.auth import Principal
+from shared.errors import FieldError, InvalidInputError
+from shared.models.organizations import OrganizationCreate, OrganizationModel, OrganizationPatch
+from shared.organizations import forget_organizations
+from shared.repositories.organizations import Directory, OrganizationRepository
+from shared.storage import get_storage
+
+_NEVER_NULL = ("name", "members", "is_active")
+
+
+async def list_organizations() -> list[OrganizationModel]:
+    """All organizations, by name."""
+    directory = await _repository().read()
+    return sorted(directory.organizations.values(), key=lambda found: found.name.casefold())
+
+
+async def get_organization(org_id: str) -> OrganizationModel:
+    """An organization.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    return (await _repository().read()).find(org_id)
+
+
+async def create_organization(body: OrganizationCreate, principal: Principal) -> OrganizationModel:
+    """Makes an organization.
+
+    Raises:
+        ConflictError: its id, its name, its domain or one of its members is another's.
+        PayloadTooLargeError: there are too many organizations and members.
+    """
+    now = datetime.now(UTC)
+    organization = OrganizationModel(
+        id=body.id or str(uuid.uuid4()),
+        **body.model_dump(exclude={"id"}),
+        created_by=principal.caller.user_id,
+        created_at=now,
+        updated_at=now,
+    )
+    await _change(lambda directory: directory.with_new(organization))
+    return organization
+
+
+async def update_organization(org_id: str, body: OrganizationPatch) -> OrganizationModel:
+    """Changes what the body names.
+
+    Raises:
+        NotFoundError: there is no organization of this id.
+        InvalidInputError: something is null that an organization must have.
+        ConflictError: its name, its domain or one of its members is another's.
+        PayloadTooLargeError: there are too many organizations and members.
+    """
+    changes = {name: getattr(body, name) for name in body.model_fields_set}
+    errors = [
+        FieldError(loc=["body", name], type="missing", msg="can't be null")
+        for name in _NEVER_NULL
+        if name in changes and changes[name] is None
+    ]
+    if errors:
+        raise InvalidInputError("The body is not valid", errors)
+    changes["updated_at"] = datetime.now(UTC)
+    directory = await _change(
+        lambda directory: directory.with_changed(org_id, lambda found: found.model_copy(update=changes))
+    )
+    return directory.find(org_id)
+
+
+async def delete_organization(org_id: str) -> None:
+    """Deletes an organization: from now on nobody works in it. What it had stays stored, out of everybody's reach.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    await _change(lambda directory: directory.without(org_id))
+
+
+async def _change(edit: Callable[[Directory], Directory]) -> Directory:
+    directory = await _repository().change(edit)
+    forget_organizations()
+    return directory
+
+
+def _repository() -> OrganizationRepository:
+    return OrganizationRepository(get_storage())
