@@ -5,6 +5,8 @@ from __future__ import annotations
 import azure.functions as func
 
 from functions.http import (
+    audit,
+    config,
     data_providers,
     endpoints,
     executions,
@@ -24,7 +26,7 @@ get_settings().require_storage()
 
 app = func.FunctionApp()
 for module in (
-    *(workflows, endpoints, executions, data_providers, forms, workflow_keys, organizations, health),
+    *(workflows, endpoints, executions, data_providers, forms, workflow_keys, organizations, config, audit, health),
     *(worker, poison, recovery, cleanup, unmatched),
 ):
     app.register_functions(module.blueprint)

@@ -213,6 +213,6 @@ def get_provider_cache() -> ProviderCache:
     global _cache
     storage = get_storage()
     if _cache is None or _cache[0] is not storage:
-        answers = ProviderAnswerRepository(storage) if get_settings().storage_connection else None
+        answers = ProviderAnswerRepository(storage) if get_settings().storage else None
         _cache = (storage, ProviderCache(answers))
     return _cache[1]

@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any, TextIO, cast
 
 from shared.log_buffer import LogBuffer
+from shared.masking import SecretMask
 
 # The lines of these are the platform's and the SDKs' own; below WARNING a run's log gets them only where the process
 # would.
@@ -91,6 +92,8 @@ def _call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
         return
     _add_record(buffer, record)
     if _logger_is_enabled_for(self, record.levelno):
+        if buffer.mask:
+            record = _masked(buffer.mask, record)
         # What the process's handlers print is the process's own output, and would else be captured a second time.
         token = _current.set(None)
         try:
@@ -116,6 +119,22 @@ def _add_record(buffer: LogBuffer, record: logging.LogRecord) -> None:
         data["stack"] = record.stack_info
     level = _LEVELS.get(record.levelname) or _level_name(record.levelno)
     buffer.add(level, message, "logger", logger=record.name, data=data or None, created=record.created)
+
+
+def _masked(mask: SecretMask, record: logging.LogRecord) -> logging.LogRecord:
+    """The record as the process's own handlers may have it; the one that it came as is the run's."""
+    try:
+        message = record.getMessage()
+    except Exception:  # noqa: BLE001 - formatting calls the arguments' own __str__, which may raise anything
+        message = str(record.msg)
+    fields = {
+        name: mask.text(value) if isinstance(value, str) and name not in _STANDARD_FIELDS else value
+        for name, value in record.__dict__.items()
+    }
+    copy = logging.makeLogRecord({**fields, "msg": mask.text(message), "args": None})
+    if record.exc_info:
+        copy.exc_text, copy.exc_info = mask.text(logging.Formatter().formatException(record.exc_info)), None
+    return copy
 
 
 # What LogRecord itself sets; `extra` can only add to that. (3.12 added taskName.)

@@ -12,10 +12,18 @@ from typing import Any, Self
 from shared.errors import ConfigurationError
 from shared.jobs import StopSignal
 from shared.log_buffer import LogBuffer
+from shared.masking import SecretMask
 from shared.models.base import GLOBAL_SCOPE
 from shared.serialization import to_json
 
 SecretResolver = Callable[[str], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReference:
+    """A configuration value that says where a secret is: `env:NAME`, or a name in the key vault."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +105,9 @@ class ExecutionContext:
         self.execution_id = execution_id
         self.attempt = attempt
         self.request = request
-        self._config = dict(config or {})
+        self._config: Mapping[str, Any] = config if config is not None else {}
         self._logs = logs or LogBuffer()
+        self._mask = self._logs.mask
         self._stop = stop
         self._resolve_secret = resolve_secret
         self._service_loop = service_loop
@@ -167,8 +176,15 @@ class ExecutionContext:
         return self._caller
 
     def get_config(self, key: str, default: Any = None) -> Any:
-        """A configuration value, the organization's before the global one; `default` when there is none."""
-        return self._config.get(key, default)
+        """A configuration value, the organization's before the global one; `default` when there is none.
+
+        Raises:
+            ConfigurationError: it is a secret, which `get_secret` gives.
+        """
+        value = self._config.get(key, default)
+        if isinstance(value, SecretReference):
+            raise ConfigurationError(f"{key!r} is a secret: await context.get_secret({key!r})")
+        return value
 
     def has_config(self, key: str) -> bool:
         """Whether there is a configuration value of this name."""
@@ -191,7 +207,7 @@ class ExecutionContext:
 
     def save_checkpoint(self, name: str, data: Any = None) -> None:
         """Keeps a snapshot of `data` with the run's record, as it is now."""
-        self._snapshots.append({"name": name, "timestamp": _now(), "data": to_json(data)})
+        self._snapshots.append({"name": name, "timestamp": _now(), "data": self._mask.json(to_json(data))})
 
     def track_integration_call(
         self,
@@ -221,7 +237,7 @@ class ExecutionContext:
             "error": error,
             "timestamp": _now(),
         }
-        self._integration_calls.append(to_json(call))
+        self._integration_calls.append(self._mask.json(to_json(call)))
 
     def report_progress(self, fraction: float, message: str = "") -> None:
         """Tells how far the run has come.
@@ -230,7 +246,8 @@ class ExecutionContext:
             fraction: 0 to 1; what lies outside is taken as the nearer bound.
             message: a sentence for people.
         """
-        self._progress = {"fraction": min(1.0, max(0.0, float(fraction))), "message": str(message), "timestamp": _now()}
+        bounded = min(1.0, max(0.0, float(fraction)))
+        self._progress = {"fraction": bounded, "message": self._mask.text(str(message)), "timestamp": _now()}
 
     def set_result(self, value: Any) -> None:
         """Sets the result of a script; the last one counts."""
@@ -292,6 +309,21 @@ class EndpointResponse:
     body: Any = None
     status_code: int = 200
     headers: Mapping[str, str] | None = None
+
+
+def masked_response(response: EndpointResponse, mask: SecretMask) -> EndpointResponse:
+    """The answer without secrets; what is no text, no bytes and no JSON becomes JSON."""
+    if not mask:
+        return response
+    body = response.body
+    if isinstance(body, str):
+        body = mask.text(body)
+    elif isinstance(body, (bytes, bytearray)):
+        body = mask.raw(bytes(body))
+    elif body is not None:
+        body = mask.json(to_json(body))
+    headers = {str(name): mask.text(str(value)) for name, value in (response.headers or {}).items()}
+    return EndpointResponse(body, response.status_code, headers if response.headers is not None else None)
 
 
 async def _awaited(awaitable: Awaitable[str]) -> str:

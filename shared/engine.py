@@ -14,7 +14,8 @@ from typing import Any, cast
 from shared.cache import get_provider_cache
 from shared.cache_keys import question_of
 from shared.capture import capture_into
-from shared.context import EndpointResponse, ExecutionContext, notes_of
+from shared.configuration import equip
+from shared.context import EndpointResponse, ExecutionContext, masked_response, notes_of
 from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError, ProviderFailedError
 from shared.execution import ExecutionRequest, ExecutionResult
 from shared.failures import describe_failure, message_of, user_line_of
@@ -154,7 +155,9 @@ async def run(prepared: PreparedExecution) -> ExecutionResult:
 
 async def _run(prepared: PreparedExecution) -> ExecutionResult:
     request = prepared.request
+    await equip(request)
     logs = request.logs or LogBuffer()
+    logs.mask = request.mask
     context = ExecutionContext(
         caller=request.caller,
         execution_id=request.execution_id,
@@ -212,6 +215,7 @@ class _Call:
     def __init__(self, prepared: PreparedExecution, context: ExecutionContext) -> None:
         self._prepared = prepared
         self._context = context
+        self._mask = prepared.request.mask
         self._script_run: ScriptRun | None = None
 
     async def run(self, logs: LogBuffer) -> Outcome:
@@ -261,29 +265,35 @@ class _Call:
     def _returned(self, value: Any) -> _Returned | _Raised:
         if self._script_run is not None:
             notes = notes_of(self._context)
-            result = to_json(notes.result) if notes.has_result else dict(SCRIPT_RESULT)
-            return _Returned(result, variables=self._script_run.variables())
+            result = self._json(notes.result) if notes.has_result else dict(SCRIPT_RESULT)
+            return _Returned(result, variables=self._variables())
         if self._prepared.is_for_options and not _says_it_failed(value):
             try:
-                return _Returned(options_of(value))
+                return _Returned(self._mask.json(options_of(value)))
             except ProviderFailedError as error:
                 message = f"The data provider {self._prepared.name!r} gave no options: {error.message}"
                 return _Raised(error.code, message, {})
         if isinstance(value, EndpointResponse):
-            return _Returned({"statusCode": value.status_code, "body": to_json(value.body)}, response=value)
-        return _Returned(to_json(value))
+            response = masked_response(value, self._mask)
+            return _Returned({"statusCode": value.status_code, "body": self._json(value.body)}, response=response)
+        return _Returned(self._json(value))
 
     def _raised(self, error: BaseException) -> _Returned | _Raised:
         if self._script_run is not None and isinstance(error, SystemExit) and error.code in (None, 0):
             return self._returned(None)
         # The frames of the engine's own are cut off by where their files lie.
-        failure = describe_failure(error, self._prepared.request.secrets, with_locals=get_settings().failure_locals)
+        failure = describe_failure(error, self._mask, with_locals=get_settings().failure_locals)
         details: dict[str, Any] = {"failure": failure}
         line = user_line_of(error)
         if line is not None:
             details["where"] = line
-        variables = self._script_run.variables() if self._script_run is not None else None
-        return _Raised(type(error).__name__, message_of(error), details, variables)
+        return _Raised(type(error).__name__, self._mask.text(message_of(error)), details, self._variables())
+
+    def _variables(self) -> dict[str, Any] | None:
+        return self._mask.json(self._script_run.variables()) if self._script_run is not None else None
+
+    def _json(self, value: Any) -> Any:
+        return self._mask.json(to_json(value))
 
 
 def _result_of(prepared: PreparedExecution, outcome: Outcome) -> ExecutionResult:

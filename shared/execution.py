@@ -16,6 +16,7 @@ from shared.context import (
 )
 from shared.jobs import StopSignal
 from shared.log_buffer import LogBuffer
+from shared.masking import NOTHING_SECRET, SecretMask
 from shared.models.executions import ExecutionStatus
 from shared.registry import Use
 
@@ -28,7 +29,8 @@ class ExecutionRequest:
         execution_id: the run's id.
         caller: who asks.
         organization: whom the run belongs to, None for the scope GLOBAL.
-        config: configuration values, the organization's already laid over the global ones.
+        config: configuration values, the organization's already laid over the global ones; None for those that are
+            stored for the scope.
         code: base64 of a script's source; wins over `name`, which then is the script's display name.
         name: the function's name.
         parameters: the input.
@@ -46,13 +48,13 @@ class ExecutionRequest:
         logs: where the run's log is collected, for one who wants to read it meanwhile.
         resolve_secret: resolves secrets; called on the loop that calls `execute`.
         on_context: gets the run's context before the run begins, for one who wants to read progress meanwhile.
-        secrets: values to be masked in what is kept of a failure.
+        mask: takes secrets out of whatever is kept of the run.
     """
 
     execution_id: str
     caller: Caller
     organization: Organization | None = None
-    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    config: Mapping[str, Any] | None = None
     code: str | None = None
     name: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -70,7 +72,7 @@ class ExecutionRequest:
     logs: LogBuffer | None = None
     resolve_secret: SecretResolver | None = None
     on_context: Callable[[ExecutionContext], None] | None = None
-    secrets: tuple[str, ...] = ()
+    mask: SecretMask = NOTHING_SECRET
 
 
 @dataclass(slots=True, kw_only=True)

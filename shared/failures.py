@@ -11,11 +11,11 @@ import itertools
 import linecache
 import re
 import types
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from shared.jobs import describe_line, is_user_code
+from shared.masking import MASK, NOTHING_SECRET, SecretMask
 
 MAX_LOCAL_BYTES = 2 * 1024
 MAX_LOCALS_BYTES = 64 * 1024
@@ -24,7 +24,6 @@ _MAX_FRAMES = 50
 _MAX_CHAIN = 10
 _MAX_DEPTH = 4
 _MAX_ITEMS = 30
-_MASK = "••••"
 _SECRET_NAME = re.compile(
     r"passw|passphrase|token|secret|key|authorization|credential|cookie|signature|\bpwd\b", re.IGNORECASE
 )
@@ -38,19 +37,21 @@ def message_of(error: BaseException) -> str:
         return f"{type(error).__name__} (its message can't be shown: {type(broken).__name__})"
 
 
-def describe_failure(error: BaseException, secrets: Sequence[str] = (), *, with_locals: bool = True) -> dict[str, Any]:
+def describe_failure(
+    error: BaseException, mask: SecretMask = NOTHING_SECRET, *, with_locals: bool = True
+) -> dict[str, Any]:
     """The failure as JSON.
 
     Args:
         error: what user code raised.
-        secrets: values that must not be shown.
+        mask: takes out what must not be shown.
         with_locals: whether local variables are kept.
 
     Returns:
         `{"exceptions": [{type, message, relation, frames: [{file, line, function, source, locals}], exceptions}]}`, the
         one that ended the run first. `relation` says how it belongs to the one before: cause, context or None.
     """
-    budget = _Budget(secrets if with_locals else None)
+    budget = _Budget(mask, MAX_LOCALS_BYTES if with_locals else 0)
     described: list[dict[str, Any]] = []
     seen: set[int] = set()
     current: BaseException | None = error
@@ -79,7 +80,7 @@ def user_line_of(error: BaseException) -> str | None:
 def _describe(error: BaseException, relation: str | None, budget: _Budget, seen: set[int]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "type": type(error).__name__,
-        "message": budget.masked(message_of(error)),
+        "message": budget.mask.text(message_of(error)),
         "relation": relation,
         "frames": [_describe_frame(frame, line, budget) for frame, line in _user_frames(error)],
     }
@@ -112,22 +113,20 @@ def _describe_frame(frame: types.FrameType, line: int, budget: _Budget) -> dict[
         "file": Path(code.co_filename).name,
         "line": line,
         "function": code.co_name,
-        "source": {str(n): lines[n - 1].rstrip("\n") for n in range(first, min(len(lines), line + _SOURCE_LINES) + 1)},
+        "source": {
+            str(n): budget.mask.text(lines[n - 1].rstrip("\n"))
+            for n in range(first, min(len(lines), line + _SOURCE_LINES) + 1)
+        },
         "locals": budget.locals_of(frame),
     }
 
 
 class _Budget:
-    """How much may still be kept of local variables; `secrets` None keeps none."""
+    """How much may still be kept of local variables, in bytes, and what takes secrets out of them."""
 
-    def __init__(self, secrets: Sequence[str] | None) -> None:
-        self._secrets = [secret for secret in secrets or () if secret]
-        self._left = MAX_LOCALS_BYTES if secrets is not None else 0
-
-    def masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, _MASK)
-        return text
+    def __init__(self, mask: SecretMask, left: int) -> None:
+        self.mask = mask
+        self._left = left
 
     def locals_of(self, frame: types.FrameType) -> dict[str, str]:
         shown: dict[str, str] = {}
@@ -137,7 +136,7 @@ class _Budget:
         for name, value in list(frame.f_locals.items()):
             if self._left <= 0:
                 break
-            text = _MASK if _SECRET_NAME.search(name) else self.masked(_shown(value, 0))
+            text = MASK if _SECRET_NAME.search(name) else self.mask.text(_shown(value, 0))
             text = text if len(text) <= MAX_LOCAL_BYTES else text[: MAX_LOCAL_BYTES - 1] + "…"
             self._left -= len(name) + len(text)
             shown[name] = text
@@ -147,7 +146,8 @@ class _Budget:
 def _shown(value: Any, depth: int) -> str:
     kind = cast("type[Any]", type(value))
     if kind is str or kind is bytes:
-        return repr(value[:MAX_LOCAL_BYTES])
+        # More than is kept, so that no secret is cut where it can't be told any more.
+        return repr(value[: 4 * MAX_LOCAL_BYTES])
     if kind is int:
         return repr(value) if value.bit_length() < 4096 else f"<int of {value.bit_length()} bits>"
     if value is None or kind in (bool, float, complex):
@@ -177,4 +177,4 @@ def _shown_container(value: Any, depth: int) -> str:
 
 
 def _shown_item(key: Any, item: Any, depth: int) -> str:
-    return _MASK if type(key) is str and _SECRET_NAME.search(key) else _shown(item, depth)
+    return MASK if type(key) is str and _SECRET_NAME.search(key) else _shown(item, depth)

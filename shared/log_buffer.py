@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from shared.masking import NOTHING_SECRET, SecretMask
 from shared.serialization import to_json
 
 MAX_LINES = 10_000
@@ -56,6 +57,9 @@ class LogBuffer:
     Args:
         max_lines, max_bytes: the bounds.
         last: sequence number of the last line of the attempts before, which this log goes on from.
+
+    Attributes:
+        mask: takes secrets out of each line when it is added.
     """
 
     def __init__(self, max_lines: int = MAX_LINES, max_bytes: int = MAX_BYTES, *, last: int = 0) -> None:
@@ -72,6 +76,7 @@ class LogBuffer:
         self._partial: dict[tuple[str, int], str] = {}
         self._closed = False
         self.late_lines = 0
+        self.mask: SecretMask = NOTHING_SECRET
 
     def add(
         self,
@@ -96,6 +101,7 @@ class LogBuffer:
         if self._closed:
             self.late_lines += 1
             return
+        message = self.mask.text(message)
         if len(message) > MAX_LINE_CHARACTERS:
             left_out = len(message) - MAX_LINE_CHARACTERS
             message = f"{message[:MAX_LINE_CHARACTERS]}… ({left_out} characters left out)"
@@ -103,7 +109,7 @@ class LogBuffer:
         if not message.isascii():
             message = message.encode("utf-8", "backslashreplace").decode("utf-8")
         if data is not None:
-            data = to_json(data, max_bytes=MAX_LINE_CHARACTERS)
+            data = self.mask.json(to_json(data, max_bytes=MAX_LINE_CHARACTERS))
             size += len(json.dumps(data))
         entry = LogEntry(next(self._sequence), created or time.time(), level, message, source, logger, data, size)
         if not self._head_full:

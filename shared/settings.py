@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from shared.errors import SettingsError
+from shared.storage_settings import StorageSettings, is_safe_url, read_storage_settings
 
 APP_ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,8 +47,9 @@ class Settings:
     """What the environment says.
 
     Attributes:
-        storage_connection: connection string of the storage account, or `UseDevelopmentStorage=true`; empty where none
-            is needed, as in a workflow's own tests.
+        storage: the storage account; None where none is needed, as in a workflow's own tests.
+        key_vault_url: of the key vault that configuration values of type secret_ref point to; None without one.
+        identity_client_id: of the user-assigned managed identity that the app comes with; None for its own.
         workspace_path: folder of the users' workflows.
         home_path: a second such folder, or None.
         workspace_reload: whether changed workspace files are picked up without a restart.
@@ -65,7 +67,9 @@ class Settings:
         failure_locals: whether the record of a failed run keeps the local variables of its frames, for administrators.
     """
 
-    storage_connection: str
+    storage: StorageSettings | None
+    key_vault_url: str | None
+    identity_client_id: str | None
     workspace_path: Path
     home_path: Path | None
     workspace_reload: bool
@@ -81,17 +85,18 @@ class Settings:
     record_start_grace_seconds: float
     failure_locals: bool
 
-    def require_storage(self) -> str:
-        """The storage connection.
+    def require_storage(self) -> StorageSettings:
+        """The storage account.
 
         Raises:
             SettingsError: there is none.
         """
-        if not self.storage_connection:
+        if self.storage is None:
             raise SettingsError(
-                "AzureWebJobsStorage must be a storage connection string, or UseDevelopmentStorage=true"
+                "AzureWebJobsStorage must be a storage connection string or UseDevelopmentStorage=true, or "
+                "AzureWebJobsStorage__accountName the account that the app's managed identity may use"
             )
-        return self.storage_connection
+        return self.storage
 
     @property
     def longest_timeout_seconds(self) -> int | None:
@@ -149,9 +154,15 @@ def load_settings(environ: Mapping[str, str], app_root: Path = APP_ROOT) -> Sett
                 "remove it from this app's settings"
             )
 
+    storage = read_storage_settings(environ, problems)
+    vault = environ.get("KEY_VAULT_URL", "").strip().rstrip("/")
+    if vault and not is_safe_url(vault):
+        problems.append("KEY_VAULT_URL must be the vault's address, https://NAME.vault.azure.net")
     home = environ.get("HOME_PATH", "").strip()
     settings = Settings(
-        storage_connection=environ.get("AzureWebJobsStorage", "").strip().rstrip(";"),
+        storage=storage,
+        key_vault_url=vault or None,
+        identity_client_id=environ.get("AZURE_CLIENT_ID", "").strip() or (storage.client_id if storage else None),
         workspace_path=app_root / (environ.get("WORKSPACE_PATH", "").strip() or "workspace"),
         home_path=app_root / home if home else None,
         workspace_reload=flag("WORKSPACE_RELOAD", False),

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.context import Caller
+from shared.context import Caller, SecretResolver
 from shared.decorators import metadata_of
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, ExecutionResult, execute
+from shared.errors import ConfigurationError
 from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, Use, staging
 from shared.repositories.ids import new_execution_id
 
@@ -23,7 +24,7 @@ async def run(
 
     Args:
         function: the function.
-        config: what `context.get_config` finds.
+        config: what `context.get_config` finds, and `context.get_secret`.
         **parameters: the input, as a caller would send it.
 
     Returns:
@@ -47,11 +48,21 @@ async def run_named(name: str, parameters: Mapping[str, Any], use: Use | None = 
     return await execute(_request(name, use, {}, parameters))
 
 
+def _resolver(config: Mapping[str, Any]) -> SecretResolver:
+    async def resolve(key: str) -> str:
+        if key not in config:
+            raise ConfigurationError(f"The secret {key!r} is not configured")
+        return str(config[key])
+
+    return resolve
+
+
 def _request(name: str, use: Use | None, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> ExecutionRequest:
     return ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),
         caller=TEST_CALLER,
         config=config,
+        resolve_secret=_resolver(config),
         name=name,
         parameters=parameters,
         transient=True,

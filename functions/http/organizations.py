@@ -65,7 +65,7 @@ async def get_organization(call: Call[Nothing, Nothing]) -> OrganizationModel:
     answers={200: OrganizationModel},
 )
 async def update_organization(call: Call[OrganizationPatch, Nothing]) -> OrganizationModel:
-    return await handlers.update_organization(call.path["orgId"], call.body)
+    return await handlers.update_organization(call.path["orgId"], call.body, call.principal)
 
 
 @route(
@@ -78,5 +78,5 @@ async def update_organization(call: Call[OrganizationPatch, Nothing]) -> Organiz
     answers={204: None},
 )
 async def delete_organization(call: Call[Nothing, Nothing]) -> Reply:
-    await handlers.delete_organization(call.path["orgId"])
+    await handlers.delete_organization(call.path["orgId"], call.principal)
     return Reply(None, 204)

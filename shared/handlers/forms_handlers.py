@@ -14,6 +14,7 @@ from typing import TypeVar
 from shared.auth import Principal
 from shared.discovery import ensure_loaded
 from shared.errors import ConflictError, FieldError, InvalidInputError, PreconditionFailedError
+from shared.handlers.audit_handlers import note
 from shared.handlers.form_definitions import check_definition
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.forms import Form, FormList, FormRequest
@@ -76,6 +77,7 @@ async def create_form(body: FormRequest, principal: Principal) -> StoredForm:
         created_at=now,
         updated_at=now,
     )
+    await note(principal, "form.create", form.id, {"name": form.name}, scope=scope)
     return await _repository().create(scope, form)
 
 
@@ -113,6 +115,7 @@ async def update_form(
             created_at=before.created_at,
             updated_at=datetime.now(UTC),
         )
+        await note(principal, "form.update", form.id, {"name": form.name}, scope=stored.scope)
         return await _repository().replace(stored, form, versions)
 
     return await _until_written(change, versions)
@@ -122,7 +125,9 @@ async def delete_form(form_id: str, principal: Principal, versions: Collection[s
     """Deletes a form; its row stays, marked, and its name is free again. Arguments and errors as in `update_form`."""
 
     async def delete() -> None:
-        await _repository().delete(await get_form(form_id, principal), datetime.now(UTC), versions)
+        stored = await get_form(form_id, principal)
+        await note(principal, "form.delete", form_id, {"name": stored.form.name}, scope=stored.scope)
+        await _repository().delete(stored, datetime.now(UTC), versions)
 
     await _until_written(delete, versions)
 

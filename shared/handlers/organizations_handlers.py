@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from shared.auth import Principal
 from shared.errors import FieldError, InvalidInputError
+from shared.handlers.audit_handlers import note
+from shared.models.base import GLOBAL_SCOPE
 from shared.models.organizations import OrganizationCreate, OrganizationModel, OrganizationPatch
 from shared.organizations import forget_organizations
 from shared.repositories.organizations import Directory, OrganizationRepository
@@ -46,11 +48,12 @@ async def create_organization(body: OrganizationCreate, principal: Principal) ->
         created_at=now,
         updated_at=now,
     )
+    await note(principal, "organization.create", organization.id, {"name": organization.name}, scope=GLOBAL_SCOPE)
     await _change(lambda directory: directory.with_new(organization))
     return organization
 
 
-async def update_organization(org_id: str, body: OrganizationPatch) -> OrganizationModel:
+async def update_organization(org_id: str, body: OrganizationPatch, principal: Principal) -> OrganizationModel:
     """Changes what the body names.
 
     Raises:
@@ -67,6 +70,9 @@ async def update_organization(org_id: str, body: OrganizationPatch) -> Organizat
     ]
     if errors:
         raise InvalidInputError("The body is not valid", errors)
+    await get_organization(org_id)
+    changed = body.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"members"})
+    await note(principal, "organization.update", org_id, changed | _members_in(body), scope=GLOBAL_SCOPE)
     changes["updated_at"] = datetime.now(UTC)
     directory = await _change(
         lambda directory: directory.with_changed(org_id, lambda found: found.model_copy(update=changes))
@@ -74,13 +80,19 @@ async def update_organization(org_id: str, body: OrganizationPatch) -> Organizat
     return directory.find(org_id)
 
 
-async def delete_organization(org_id: str) -> None:
+async def delete_organization(org_id: str, principal: Principal) -> None:
     """Deletes an organization: from now on nobody works in it. What it had stays stored, out of everybody's reach.
 
     Raises:
         NotFoundError: there is none of this id.
     """
+    found = await get_organization(org_id)
+    await note(principal, "organization.delete", org_id, {"name": found.name}, scope=GLOBAL_SCOPE)
     await _change(lambda directory: directory.without(org_id))
+
+
+def _members_in(body: OrganizationPatch) -> dict[str, int]:
+    return {"members": len(body.members)} if body.members is not None else {}
 
 
 async def _change(edit: Callable[[Directory], Directory]) -> Directory:

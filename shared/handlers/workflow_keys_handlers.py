@@ -8,6 +8,7 @@ from shared.access_keys import get_key_ring
 from shared.auth import Principal
 from shared.discovery import ensure_loaded
 from shared.errors import FieldError, InvalidInputError, NotFoundError
+from shared.handlers.audit_handlers import note
 from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKey, WorkflowKeyCreate
 from shared.registry import get_registry
 from shared.repositories.workflow_keys import (
@@ -45,6 +46,7 @@ async def create_key(body: WorkflowKeyCreate, principal: Principal) -> CreatedWo
         created_at=now,
         last_used_at=None,
     )
+    await note(principal, "key.create", key.key_id, {"workflowId": key.workflow_name})
     await _repository().create(listed, hash_of(raw_key))
     if body.disable_global_key:
         get_key_ring().forget()
@@ -62,8 +64,10 @@ async def revoke_key(key_id: str, principal: Principal) -> None:
     Raises:
         NotFoundError: there is no such key in the scope.
     """
-    if not await _repository().revoke(principal.scope, key_id):
+    if key_id not in {listed.key.key_id for listed in await _repository().list(principal.scope)}:
         raise NotFoundError("There is no access key of this id")
+    await note(principal, "key.revoke", key_id)
+    await _repository().revoke(principal.scope, key_id)
     get_key_ring().forget()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest
 from shared.errors import BadRequestError, ForbiddenError
 from shared.executor import Submission, get_executor
+from shared.handlers.audit_handlers import note
 from shared.handlers.views import links_of, response_of
 from shared.idempotency import IdempotencyKey, get_idempotent_executor
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionResponse
@@ -93,6 +95,9 @@ async def submit(
     """
     if request.code is not None and not get_settings().inline_code:
         raise ForbiddenError("Inline code is switched off for this app (setting INLINE_CODE)")
+    if request.code is not None:
+        digest = hashlib.sha256(request.code.encode("utf-8", "surrogatepass")).hexdigest()
+        await note(principal, "code.run", request.execution_id, {"name": request.name, "sha256": digest})
     if idempotency_key is None or request.transient:
         submission = await get_executor().submit(request)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ from shared.storage.calls import Calls
 from shared.storage.errors import AlreadyExistsError, MissingError
 
 if TYPE_CHECKING:
+    from azure.storage.blob import UserDelegationKey
     from azure.storage.blob.aio import ContainerClient
 
 CALL_LIMIT_SECONDS = 60.0
@@ -40,11 +41,19 @@ class Blobs:
     Args:
         calls: makes the calls.
         client: gives the SDK's client.
+        delegated_key: gives a key of the app's identity that signs until a moment; None where it comes with no
+            identity.
     """
 
-    def __init__(self, calls: Calls, client: Callable[[], ContainerClient]) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        client: Callable[[], ContainerClient],
+        delegated_key: Callable[[datetime], Awaitable[UserDelegationKey | None]],
+    ) -> None:
         self._calls = calls
         self._client = client
+        self._delegated_key = delegated_key
 
     async def put(self, name: str, content: bytes) -> None:
         """Writes a blob, over what is there."""
@@ -83,10 +92,11 @@ class Blobs:
     async def upload_url(self, name: str, expires_at: datetime) -> UploadUrl:
         """A URL that lets whoever has it create this one blob until then, by one PUT, and neither read nor change it.
 
-        https://learn.microsoft.com/rest/api/storageservices/create-service-sas
+        https://learn.microsoft.com/rest/api/storageservices/create-service-sas,
+        https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
 
         Raises:
-            SettingsError: the connection string has no account key to sign with.
+            SettingsError: there is neither an account key nor an identity to sign with.
         """
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
@@ -95,13 +105,15 @@ class Blobs:
             await self._calls.run(lambda: self._client().create_container())
         blob = self._client().get_blob_client(name)
         key: object = getattr(blob.credential, "account_key", None)
-        if not isinstance(key, str) or blob.account_name is None:
+        delegated = None if isinstance(key, str) else await self._delegated_key(expires_at)
+        if blob.account_name is None or (delegated is None and not isinstance(key, str)):
             raise SettingsError("AzureWebJobsStorage has no AccountKey, which signs the URLs for uploads")
         signature = generate_blob_sas(
             blob.account_name,
             blob.container_name,
             blob.blob_name,
-            account_key=key,
+            account_key=key if isinstance(key, str) else None,
+            user_delegation_key=delegated,
             permission=BlobSasPermissions(create=True),
             expiry=expires_at,
             protocol="https" if blob.url.startswith("https:") else None,

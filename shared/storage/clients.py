@@ -11,8 +11,10 @@ import asyncio
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
+from shared.azure_identity import get_credential
 from shared.errors import SettingsError, StorageUnavailableError
 from shared.settings import get_settings
 from shared.storage.blobs import Blobs
@@ -20,9 +22,12 @@ from shared.storage.calls import Calls
 from shared.storage.errors import MissingError
 from shared.storage.queues import Queue
 from shared.storage.tables import Table
+from shared.storage_settings import StorageSettings
 
 if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
     from azure.data.tables.aio import TableServiceClient
+    from azure.storage.blob import UserDelegationKey
     from azure.storage.blob.aio import BlobServiceClient
     from azure.storage.queue.aio import QueueServiceClient
 
@@ -30,23 +35,27 @@ if TYPE_CHECKING:
     from shared.storage.transport import CountingTransport
 
 CHECK_LIMIT_SECONDS = 2.0
+_DELEGATED_FOR = timedelta(hours=4)
 
 
 class Storage:
     """A storage account.
 
     Args:
-        connection_string: of the account, or `UseDevelopmentStorage=true`.
+        account: how to reach it, or its connection string; None for one that no call may be made to.
     """
 
-    def __init__(self, connection_string: str) -> None:
+    def __init__(self, account: StorageSettings | str | None) -> None:
         # The table client refuses `UseDevelopmentStorage=true;`, which the others take.
-        self._connection_string = connection_string.strip().rstrip(";")
+        text = account.strip().rstrip(";") if isinstance(account, str) else ""
+        self._account = account if isinstance(account, StorageSettings) else StorageSettings(connection_string=text)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tables: TableServiceClient | None = None
         self._queues: QueueServiceClient | None = None
         self._blobs: BlobServiceClient | None = None
         self._transports: list[CountingTransport] = []
+        self._credential: AsyncTokenCredential | None = None
+        self._delegated: tuple[datetime, UserDelegationKey] | None = None
         self._calls = Calls()
 
     @property
@@ -64,7 +73,21 @@ class Storage:
 
     def blobs(self, container: str) -> Blobs:
         """A blob container of this account; it is created when a call finds that it is missing."""
-        return Blobs(self._calls, lambda: self._blob_service().get_container_client(container))
+        return Blobs(
+            self._calls, lambda: self._blob_service().get_container_client(container), self._delegated_key_until
+        )
+
+    async def _delegated_key_until(self, moment: datetime) -> UserDelegationKey | None:
+        if not self._account.uses_identity:
+            return None
+        if self._delegated is None or self._delegated[0] < moment:
+            now = datetime.now(UTC)
+            # One key for many URLs. Clocks differ, and a key is of use from its start on only.
+            until = max(moment, now + _DELEGATED_FOR)
+            start = now - timedelta(minutes=5)
+            key = await self._calls.run(lambda: self._blob_service().get_user_delegation_key(start, until))
+            self._delegated = (until, key)
+        return self._delegated[1]
 
     async def check(self) -> bool:
         """Asks storage for something small, once, for at most two seconds; says whether it answered."""
@@ -85,8 +108,11 @@ class Storage:
         """Closes the connections. The object may be used again afterwards, from any loop."""
         transports, self._transports = self._transports, []
         self._tables = self._queues = self._blobs = self._loop = None
+        credential, self._credential = self._credential, None
         for transport in transports:
             await transport.close()
+        if credential is not None:
+            await credential.close()
 
     # The SDKs' own retries are off: `Calls` repeats every kind of call in the same way.
 
@@ -95,10 +121,8 @@ class Storage:
         if self._tables is None:
             from azure.data.tables.aio import TableServiceClient
 
-            with _connection_string_errors():
-                self._tables = TableServiceClient.from_connection_string(
-                    self._connection_string, transport=self._transport("tables"), retry_total=0, logger=_wire_logger()
-                )
+            made: TableServiceClient = self._service(TableServiceClient, "tables", self._account.table_url)
+            self._tables = made
         return self._tables
 
     def _queue_service(self) -> QueueServiceClient:
@@ -106,10 +130,8 @@ class Storage:
         if self._queues is None:
             from azure.storage.queue.aio import QueueServiceClient
 
-            with _connection_string_errors():
-                self._queues = QueueServiceClient.from_connection_string(
-                    self._connection_string, transport=self._transport("queues"), retry_total=0, logger=_wire_logger()
-                )
+            made: QueueServiceClient = self._service(QueueServiceClient, "queues", self._account.queue_url)
+            self._queues = made
         return self._queues
 
     def _blob_service(self) -> BlobServiceClient:
@@ -117,11 +139,18 @@ class Storage:
         if self._blobs is None:
             from azure.storage.blob.aio import BlobServiceClient
 
-            with _connection_string_errors():
-                self._blobs = BlobServiceClient.from_connection_string(
-                    self._connection_string, transport=self._transport("blobs"), retry_total=0, logger=_wire_logger()
-                )
+            made: BlobServiceClient = self._service(BlobServiceClient, "blobs", self._account.blob_url)
+            self._blobs = made
         return self._blobs
+
+    def _service(self, client: Any, service: Service, url: str) -> Any:
+        options: dict[str, Any] = {"transport": self._transport(service), "retry_total": 0, "logger": _wire_logger()}
+        if url:
+            if self._credential is None:
+                self._credential = get_credential(self._account.client_id)
+            return client(url, credential=self._credential, **options)
+        with _connection_string_errors():
+            return client.from_connection_string(self._account.connection_string, **options)
 
     def _transport(self, service: Service) -> CountingTransport:
         from shared.storage.transport import CountingTransport
@@ -168,7 +197,7 @@ def get_storage() -> Storage:
     """
     global _storage
     if _storage is None:
-        _storage = Storage(get_settings().storage_connection)
+        _storage = Storage(get_settings().storage)
     return _storage
 
 

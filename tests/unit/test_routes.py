@@ -9,6 +9,8 @@ from itertools import combinations
 from pathlib import Path
 
 from functions.http import (
+    audit,
+    config,
     data_providers,
     endpoints,
     executions,
@@ -21,7 +23,19 @@ from functions.http import (
 )
 from functions.http.routes import ROUTES, Route, methods_of
 
-MODULES = (data_providers, endpoints, executions, forms, health, organizations, unmatched, workflow_keys, workflows)
+MODULES = (
+    audit,
+    config,
+    data_providers,
+    endpoints,
+    executions,
+    forms,
+    health,
+    organizations,
+    unmatched,
+    workflow_keys,
+    workflows,
+)
 
 
 def could_be_one_path(first: Route, second: Route) -> bool:

@@ -16,10 +16,12 @@ import pytest_asyncio
 from shared.access_keys import get_key_ring
 from shared.auth import Principal
 from shared.context import Caller, Organization
+from shared.handlers.configuration_handlers import set_config
 from shared.handlers.forms_handlers import create_form
 from shared.handlers.organizations_handlers import create_organization
 from shared.handlers.workflow_keys_handlers import create_key, revoke_key
 from shared.handlers.workflows_handlers import execute_workflow
+from shared.models.configuration import ConfigWrite
 from shared.models.executions import ExecuteRequest
 from shared.models.forms import FormRequest
 from shared.models.organizations import Member, OrganizationCreate
@@ -109,6 +111,10 @@ TABLE: dict[str, tuple[int, ...]] = {
     "organizations_get": (401, 403, 403, 403, *_NO_KEY, 200, 200),
     "organizations_update": (401, 403, 403, 403, *_NO_KEY, 200, 200),
     "organizations_delete": (401, 403, 403, 403, *_NO_KEY, 204, 204),
+    "config_list": (401, 403, 403, 403, *_NO_KEY, 200, 200),
+    "config_set": (401, 403, 403, 403, *_NO_KEY, 201, 201),
+    "config_delete": (401, 403, 403, 403, *_NO_KEY, 204, 404),
+    "audit_list": (401, 403, 403, 403, *_NO_KEY, 200, 200),
     "workflow_keys_create": (401, 403, 403, 403, *_NO_KEY, 201, 201),
     "workflow_keys_list": (401, 403, 403, 403, *_NO_KEY, 200, 200),
     "workflow_keys_revoke": (401, 403, 403, 403, *_NO_KEY, 204, 404),
@@ -130,6 +136,8 @@ def body_of(name: str) -> Any:
     if name in ("forms_create", "organizations_create"):
         form = HOME_FORM.model_dump(mode="json", by_alias=True) if name == "forms_create" else {}
         return {**form, "name": f"New {uuid.uuid4()}"}
+    if name == "config_set":
+        return {"key": f"new-{uuid.uuid4()}", "value": "x"}
     if name == "forms_update":
         return HOME_FORM.model_dump(mode="json", by_alias=True)
     return BODIES.get(name)
@@ -152,6 +160,7 @@ class World:
             "formId": self.spare if route == "forms_delete" else self.form_id,
             "keyId": self.spare,
             "orgId": self.spare or HOME.id,
+            "key": self.spare,
         }
         return {name: value for name, value in known.items() if f"{{{name}}}" in app_routes()[route].path}
 
@@ -206,6 +215,9 @@ async def spare_for(name: str) -> str:
     if name == "forms_delete":
         form = HOME_FORM.model_copy(update={"name": f"Spare {uuid.uuid4()}"})
         return (await create_form(form, HOME_ADMIN)).form.id
+    if name == "config_delete":
+        await set_config(ConfigWrite(key="spare", value="x"), HOME_ADMIN)
+        return "spare"
     if name == "organizations_delete":
         return (await create_organization(OrganizationCreate(name=f"Spare {uuid.uuid4()}"), HOME_ADMIN)).id
     return ""

@@ -101,13 +101,13 @@ async def test_twenty_made_at_once_are_all_there(app: App):
 
 async def test_a_deleted_organization_is_gone_and_its_id_is_never_given_again(app: App):
     acme = await made(members=[ANN])
-    await delete_organization(acme.id)
+    await delete_organization(acme.id, ADMIN)
     assert await find_organization(acme.id) is None
     assert await organization_of("tenant-1", "ann", "") is None
     with pytest.raises(NotFoundError):
         await get_organization(acme.id)
     with pytest.raises(NotFoundError):
-        await delete_organization(acme.id)
+        await delete_organization(acme.id, ADMIN)
     with pytest.raises(ConflictError):
         await made(id=acme.id, name="Other")
     assert (await made(members=[ANN])).id != acme.id
@@ -115,15 +115,15 @@ async def test_a_deleted_organization_is_gone_and_its_id_is_never_given_again(ap
 
 async def test_a_patch_changes_what_it_names(app: App):
     acme = await made(domain="acme.example", trustedTenantId="t", members=[ANN])
-    changed = await update_organization(acme.id, OrganizationPatch.model_validate({"domain": None}))
+    changed = await update_organization(acme.id, OrganizationPatch.model_validate({"domain": None}), ADMIN)
     assert (changed.domain, changed.name, changed.members) == (None, "Acme", acme.members)
     assert changed.updated_at > acme.updated_at
     assert await get_organization(acme.id) == changed
     with pytest.raises(InvalidInputError) as caught:
-        await update_organization(acme.id, OrganizationPatch.model_validate({"name": None, "members": None}))
+        await update_organization(acme.id, OrganizationPatch.model_validate({"name": None, "members": None}), ADMIN)
     assert {error["loc"][-1] for error in caught.value.errors} == {"name", "members"}
     with pytest.raises(NotFoundError):
-        await update_organization("nowhere", OrganizationPatch(name="New"))
+        await update_organization("nowhere", OrganizationPatch(name="New"), ADMIN)
 
 
 async def test_who_belongs_where_costs_a_call_once_in_a_while(app: App, monkeypatch: pytest.MonkeyPatch):
@@ -158,7 +158,7 @@ async def test_users_of_no_or_an_inactive_organization_are_refused():
     acme = await made(members=[ANN])
     assert (await asked("workflows_list", "Tenant-1", "Ann")).status == 200
     assert (await asked("workflows_list", "Tenant-1", "Bob")).status == 403
-    await update_organization(acme.id, OrganizationPatch(is_active=False))
+    await update_organization(acme.id, OrganizationPatch(is_active=False), ADMIN)
     answer = await asked("workflows_list", "Tenant-1", "Ann")
     assert (answer.status, answer.body["message"]) == (403, "Your organization is not active")
     headers = {
@@ -175,7 +175,7 @@ async def test_a_change_holds_in_other_processes_when_what_they_keep_is_too_old(
     assert (await asked("workflows_list", "Tenant-1", "Ann")).status == 200
     # As another process changes it, which can't tell this one.
     monkeypatch.setattr("shared.handlers.organizations_handlers.forget_organizations", lambda: None)
-    await delete_organization(acme.id)
+    await delete_organization(acme.id, ADMIN)
     assert (await asked("workflows_list", "Tenant-1", "Ann")).status == 200
     monkeypatch.setattr(organizations._directory(), "_seconds", 0.0)
     assert (await asked("workflows_list", "Tenant-1", "Ann")).status == 403

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.failures import MAX_LOCAL_BYTES, MAX_LOCALS_BYTES, describe_failure, message_of, user_line_of
+from shared.masking import SecretMask
 from shared.settings import get_settings
 from tests.unit.engine.conftest import Execute
 
@@ -21,7 +22,7 @@ def caught(call: Any, *arguments: Any) -> BaseException:
 
 
 def described(error: BaseException, *secrets: str) -> list[dict[str, Any]]:
-    found = describe_failure(error, secrets)
+    found = describe_failure(error, SecretMask(secrets))
     json.dumps(found)
     return found["exceptions"]
 

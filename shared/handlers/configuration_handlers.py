@@ -1,0 +1,118 @@
+"""Configuration values: showing, setting and removing those of the caller's scope, and the global ones."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from shared.auth import Principal
+from shared.configuration import get_configuration
+from shared.errors import FieldError, InvalidInputError, NotFoundError
+from shared.handlers.audit_handlers import note
+from shared.models.base import GLOBAL_SCOPE
+from shared.models.configuration import ConfigType, ConfigValue, ConfigWrite
+from shared.repositories.configuration import ConfigurationRepository
+from shared.secret_store import setting_named_by
+from shared.serialization import to_json
+from shared.settings import get_settings
+from shared.storage import get_storage
+
+LONGEST_VALUE_CHARACTERS = 32 * 1024
+_TEXT_AS: dict[ConfigType, TypeAdapter[Any]] = {"int": TypeAdapter(int), "bool": TypeAdapter(bool)}
+
+
+async def list_config(principal: Principal) -> list[ConfigValue]:
+    """The values of the caller's scope, then the global ones, each by key. One that stands in both is in force as the
+    scope's.
+    """
+    return await _repository().read(principal.scope)
+
+
+async def set_config(body: ConfigWrite, principal: Principal) -> tuple[ConfigValue, bool]:
+    """Sets a value. It holds at once in this process, within seconds in all others.
+
+    Returns:
+        The value, and whether there was none of this key.
+
+    Raises:
+        NotFoundError: the scope is not the one that the call works in.
+        InvalidInputError: the value is not of its type, too large, or a reference that can lead nowhere.
+        PayloadTooLargeError: so much can't be stored for one scope.
+    """
+    scope = _scope_of(body.scope, principal)
+    value = ConfigValue(
+        key=body.key,
+        value=_typed(body.type, body.value),
+        type=body.type,
+        description=body.description,
+        scope=scope,
+        updated_by=principal.caller.user_id,
+        updated_at=datetime.now(UTC),
+    )
+    await note(principal, "config.set", body.key, {"type": body.type}, scope=scope)
+    is_new = await _repository().put(value)
+    get_configuration().forget()
+    return value, is_new
+
+
+async def delete_config(key: str, scope: str | None, principal: Principal) -> None:
+    """Removes a value of the caller's scope, or a global one.
+
+    Raises:
+        NotFoundError: the scope is not the one that the call works in, or has no such value.
+    """
+    place = _scope_of(scope, principal)
+    if key not in {value.key for value in await _repository().read(place) if value.scope == place}:
+        raise NotFoundError("There is no configuration value of this key")
+    await note(principal, "config.delete", key, scope=place)
+    await _repository().delete(place, key)
+    get_configuration().forget()
+
+
+def _scope_of(named: str | None, principal: Principal) -> str:
+    if named is None:
+        return principal.scope
+    if named not in (GLOBAL_SCOPE, principal.scope):
+        raise NotFoundError("There is no organization of this id (X-Organization-Id says where the call works)")
+    return named
+
+
+def _typed(kind: ConfigType, value: Any) -> Any:
+    problem: str | None = None
+    if kind == "string":
+        problem = None if isinstance(value, str) else "must be text"
+    elif kind == "secret_ref":
+        problem = _reference_problem(value)
+    elif kind == "json":
+        # As runs will find it: an integer of ten thousand digits, say, is no JSON that can be kept.
+        value = to_json(value)
+    else:
+        try:
+            value = _TEXT_AS[kind].validate_python(value)
+        except ValidationError:
+            problem = f"must be {'a whole number' if kind == 'int' else 'true or false'}"
+    if problem is None and len(json.dumps(value)) > LONGEST_VALUE_CHARACTERS:
+        problem = f"is longer than {LONGEST_VALUE_CHARACTERS} characters"
+    if problem is not None:
+        error = FieldError(loc=["body", "value"], type=f"{kind}_value", msg=problem)
+        raise InvalidInputError(f"The value {problem}", [error])
+    return value
+
+
+def _reference_problem(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "must be text"
+    try:
+        name = setting_named_by(value)
+    except ValueError as error:
+        return str(error)
+    if name is None and get_settings().key_vault_url is None:
+        return "is in a key vault, and the app's setting KEY_VAULT_URL names none"
+    return None
+
+
+def _repository() -> ConfigurationRepository:
+    return ConfigurationRepository(get_storage())
