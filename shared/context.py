@@ -207,7 +207,8 @@ class ExecutionContext:
 
     def save_checkpoint(self, name: str, data: Any = None) -> None:
         """Keeps a snapshot of `data` with the run's record, as it is now."""
-        self._snapshots.append({"name": name, "timestamp": _now(), "data": self._mask.json(to_json(data))})
+        snapshot = {"name": name, "timestamp": _now(), "data": data}
+        self._snapshots.append(self._mask.json(to_json(snapshot)))
 
     def track_integration_call(
         self,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, StrictBool, StrictInt, TypeAdapter, ValidationError
 
 from shared.auth import Principal
 from shared.configuration import get_configuration
@@ -21,7 +21,19 @@ from shared.settings import get_settings
 from shared.storage import get_storage
 
 LONGEST_VALUE_CHARACTERS = 32 * 1024
-_TEXT_AS: dict[ConfigType, TypeAdapter[Any]] = {"int": TypeAdapter(int), "bool": TypeAdapter(bool)}
+
+
+def _text_only(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be text")  # noqa: TRY004 - pydantic takes ValueError for a refusal
+    return value
+
+
+# Numbers and flags also as text, but neither as the other.
+_TYPES: dict[ConfigType, TypeAdapter[Any]] = {
+    "int": TypeAdapter(StrictInt | Annotated[int, BeforeValidator(_text_only)]),
+    "bool": TypeAdapter(StrictBool | Annotated[bool, BeforeValidator(_text_only)]),
+}
 
 
 async def list_config(principal: Principal) -> list[ConfigValue]:
@@ -91,7 +103,7 @@ def _typed(kind: ConfigType, value: Any) -> Any:
         value = to_json(value)
     else:
         try:
-            value = _TEXT_AS[kind].validate_python(value)
+            value = _TYPES[kind].validate_python(value)
         except ValidationError:
             problem = f"must be {'a whole number' if kind == 'int' else 'true or false'}"
     if problem is None and len(json.dumps(value)) > LONGEST_VALUE_CHARACTERS:

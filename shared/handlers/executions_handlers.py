@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 import hmac
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from shared.auth import Principal
+from shared.configuration import get_configuration
 from shared.engine import ExecutionRequest
 from shared.errors import NotFoundError, UnauthorizedError
 from shared.executor import get_executor
@@ -62,7 +64,13 @@ async def get_execution(execution_id: str, principal: Principal) -> ExecutionDet
     Raises:
         NotFoundError: there is none that the caller may see.
     """
-    return detail_of(await _find(execution_id, principal), principal)
+    record = await _find(execution_id, principal)
+    if record.input_data:
+        # Of all that is shown the input alone is stored as it came, since a run needs it so.
+        mask = await get_configuration().mask(record.scope)
+        if mask:
+            record = replace(record, input_data=await asyncio.to_thread(mask.json, dict(record.input_data)))
+    return detail_of(record, principal)
 
 
 async def get_result(

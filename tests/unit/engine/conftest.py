@@ -41,8 +41,11 @@ def run_script() -> Execute:
     """Runs a script: `await run_script("x = a", a=1)`."""
 
     async def run(source: str, *, timeout: float = 30, **parameters: Any) -> ExecutionResult:
+        known = {
+            name: parameters.pop(name) for name in list(parameters) if name in ExecutionRequest.__dataclass_fields__
+        }
         code = base64.b64encode(textwrap.dedent(source).encode()).decode()
-        return await execute(request(code=code, parameters=parameters, time_limit_seconds=timeout))
+        return await execute(request(code=code, parameters=parameters, time_limit_seconds=timeout, **known))
 
     return run
 
