@@ -27,7 +27,7 @@ STOP_TIMEOUT_SECONDS = 10.0
 # Longer than clients keep an idle connection, so that none is closed under a request that has just been sent.
 KEEP_ALIVE_SECONDS = 120
 
-_LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at http://[\d.]+:(\d+)")
+_LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at https?://[\d.]+:(\d+)")
 _TAKEN = re.compile(r"EADDRINUSE.*:(\d+)")
 # The pipe to the child's standard input closes when this process ends, however it ends; Azurite then ends too.
 _END_WITH_PARENT = "data:text/javascript,process.stdin.on('end',()=>process.kill(process.pid)).resume().unref()"
@@ -54,6 +54,7 @@ class Azurite:
             the same when this object is stopped and started again.
         accounts: names and base64 keys of storage accounts, besides devstoreaccount1.
         in_memory: keep the data in memory only; it is gone when the process ends.
+        certificate: files of a certificate and its key: it then speaks HTTPS, and takes identities' tokens.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class Azurite:
         *,
         accounts: Mapping[str, str] | None = None,
         in_memory: bool = False,
+        certificate: tuple[Path, Path] | None = None,
     ) -> None:
         self._location = location
         self._accounts = {DEFAULT_ACCOUNT: DEFAULT_KEY, **(accounts or {})}
         self._in_memory = in_memory
+        self._certificate = certificate
         self._wanted = Ports(0, 0, 0) if first_port is None else Ports(first_port, first_port + 1, first_port + 2)
         self._process: subprocess.Popen[str] | None = None
         self._output: _Output | None = None
@@ -167,6 +170,9 @@ class Azurite:
         for service, port in self._wanted._asdict().items():
             command += [f"--{service}Host", HOST, f"--{service}Port", str(port)]
             command += [f"--{service}KeepAliveTimeout", str(KEEP_ALIVE_SECONDS)]
+        if self._certificate is not None:
+            certificate, key = self._certificate
+            command += ["--oauth", "basic", "--cert", str(certificate), "--key", str(key)]
         # The storage SDKs send an API version that is newer than the one Azurite knows.
         return [*command, "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
 

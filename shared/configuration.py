@@ -115,6 +115,10 @@ class Configuration:
         self._values.forget()
         self._secrets.forget()
 
+    async def close(self) -> None:
+        """Closes the connection to the vault."""
+        await self._secrets.close()
+
     async def _note(self, key: str, reference: SecretReference, mask: SecretMask) -> None:
         try:
             mask.add(await self._secrets.get(key, reference))

@@ -124,7 +124,8 @@ class SecretStore:
                 found = await self._vault().get_secret(name, version or None)
         except ResourceNotFoundError:
             raise _NoSuchSecretError("is not in the key vault") from None
-        except (TimeoutError, AzureError) as error:
+        except (TimeoutError, AzureError, ValueError) as error:
+            # ValueError: an answer that is none of a vault's.
             status = error.status_code if isinstance(error, HttpResponseError) else None
             # What the vault says names it; that is for the operators.
             logger.warning("A secret can't be read from the key vault: %s, status %s", type(error).__name__, status)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dev.azurite import Azurite
 
-ACCOUNTS = 500
+ACCOUNTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
