@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from shared.access_keys import get_key_ring
-from shared.auth import Principal
+from shared.auth import Access, Principal
 from shared.context import Caller, Organization
 from shared.handlers.configuration_handlers import set_config
 from shared.handlers.forms_handlers import create_form
@@ -291,3 +291,21 @@ async def test_who_names_another_organization_gets_nowhere(world: World, caller:
     named = "org-nowhere" if caller == "admin" else AWAY.id
     headers = {**world.headers[caller], "x-organization-id": named}
     assert (await call("endpoints_get", {"workflowName": "door"}, headers=headers)).status == status
+
+
+SCOPED = ("{executionId}", "{formId}", "{keyId}", "{key}")
+
+
+async def test_ids_of_another_organization_are_404_at_every_route(world: World):
+    walked = 0
+    for name, route in app_routes().items():
+        if not any(part in route.path for part in SCOPED):
+            continue
+        world.spare = await spare_for(name)
+        for caller in ("foreign", "admin_away"):
+            if caller == "foreign" and route.access is Access.ADMIN:
+                continue
+            answer = await call(name, world.path_of(name), headers=world.headers[caller], body=body_of(name))
+            assert (name, caller, answer.status) == (name, caller, 404)
+            walked += 1
+    assert walked > 25
