@@ -71,11 +71,17 @@ def history(count: int, *, until: datetime, **fields: Any) -> list[ExecutionReco
 async def insert_directly(storage: Storage, records: list[ExecutionRecord]) -> None:
     """Stores records of one scope in transactions as large as there can be, past the repository."""
     table = storage.table(TABLE)
+    rows = await rows_of(storage, records)
+    for first in range(0, len(rows), 100):
+        await table.transaction(key_text(records[0].scope), rows[first : first + 100])
+
+
+async def rows_of(storage: Storage, records: list[ExecutionRecord]) -> list[Insert]:
+    """The rows that records with small payloads are stored as."""
     payloads = PayloadStore(storage.blobs("executions"))
     rows: list[Insert] = []
     for record in records:
         whole = replace(record, stored=await payloads.put(payload_values(record), "unused"))
         rows.append(Insert(main_key(record.execution_id), record_values(whole)))
         rows += [Insert(list_key(prefix, record.execution_id), summary_values(record)) for prefix in lists_of(record)]
-    for first in range(0, len(rows), 100):
-        await table.transaction(key_text(records[0].scope), rows[first : first + 100])
+    return rows
