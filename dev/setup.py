@@ -158,7 +158,7 @@ def is_inside() -> bool:
 
 
 def _begin_python() -> SetupJob | None:
-    stamp = _hash(PROJECT / "requirements.txt", PROJECT / "requirements-dev.txt")
+    stamp = _hash(*sorted(PROJECT.glob("requirements*.txt")))
     if _is_current(VENV, stamp) and venv_python().exists():
         return None
     pip = [str(venv_python()), "-m", "pip"]

@@ -29,6 +29,7 @@ from shared.running import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
 from shared.serialization import to_json
 from shared.settings import DATA_PROVIDER_LIMIT_SECONDS, get_settings
+from shared.telemetry import Kind, execution_span
 
 __all__ = [
     "ExecutionRequest",
@@ -59,6 +60,11 @@ class PreparedExecution:
     def name(self) -> str:
         """The function's name, or the script's display name."""
         return self.metadata.name if self.metadata else self.request.name or DEFAULT_SCRIPT_NAME
+
+    @property
+    def kind(self) -> Kind:
+        """What is run, and as what."""
+        return "script" if self.script is not None else "data_provider" if self.is_for_options else "workflow"
 
     @property
     def is_for_options(self) -> bool:
@@ -175,11 +181,13 @@ async def _run(prepared: PreparedExecution) -> ExecutionResult:
     if request.on_context is not None:
         request.on_context(context)
     call = _Call(prepared, context)
-    started = time.perf_counter()
-    outcome = await call.run(logs)
-    duration_ms = (time.perf_counter() - started) * 1000
-    logs.close()
-    result = _result_of(prepared, outcome)
+    with execution_span(prepared) as span:
+        started = time.perf_counter()
+        outcome = await call.run(logs)
+        duration_ms = (time.perf_counter() - started) * 1000
+        logs.close()
+        result = _result_of(prepared, outcome)
+        span.ended(result)
     notes = notes_of(context)
     result.duration_ms = round(duration_ms, 3)
     result.logs = logs.entries()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from shared.context import (
     Caller,
@@ -40,6 +40,7 @@ class ExecutionRequest:
         form_id: the form that the input came from.
         use: which tag the function must have; left out, its only one, and workflow when it has both.
         attempt: 1 at the first try.
+        trigger: what made it run: a call, or a message of the queue.
         is_function_key: whether the caller came with a key.
         http: the request behind an endpoint.
         result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
@@ -64,6 +65,7 @@ class ExecutionRequest:
     form_id: str | None = None
     use: Use | None = None
     attempt: int = 1
+    trigger: Literal["http", "queue"] = "http"
     is_function_key: bool = False
     http: HttpRequestInfo | None = None
     result_token_digest: str | None = None

@@ -349,6 +349,7 @@ def _request_of(record: ExecutionRecord, organization: Organization | None) -> E
         http=HttpRequestInfo.from_json(record.http) if record.http is not None else None,
         use=WORKFLOW,
         attempt=record.attempt,
+        trigger="queue",
     )
 
 

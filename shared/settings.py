@@ -37,6 +37,12 @@ HOSTED_MARKS = (
     "KUBERNETES_SERVICE_HOST",
 )
 
+TelemetryTarget = Literal["otlp", "application_insights"]
+_TELEMETRY_TARGETS: dict[TelemetryTarget, str] = {
+    "otlp": "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "application_insights": "APPLICATIONINSIGHTS_CONNECTION_STRING",
+}
+
 _TRUE = {"true", "1", "yes", "on"}
 _FALSE = {"false", "0", "no", "off", ""}
 _TIMESPAN = re.compile(r"^(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})$")
@@ -65,6 +71,8 @@ class Settings:
         event_loops: how many event loops for `async def` functions there may be at most, 1 to 32.
         record_start_grace_seconds: how long a sync run may take before its start is recorded, 0 to 10.
         failure_locals: whether the record of a failed run keeps the local variables of its frames, for administrators.
+        telemetry_targets: where this process itself sends spans and log records; none when telemetry is off.
+        service_name: what they are sent under.
     """
 
     storage: StorageSettings | None
@@ -84,6 +92,8 @@ class Settings:
     event_loops: int
     record_start_grace_seconds: float
     failure_locals: bool
+    telemetry_targets: tuple[TelemetryTarget, ...]
+    service_name: str
 
     def require_storage(self) -> StorageSettings:
         """The storage account.
@@ -177,10 +187,23 @@ def load_settings(environ: Mapping[str, str], app_root: Path = APP_ROOT) -> Sett
         event_loops=number("WORKFLOW_EVENT_LOOPS", 4, 1, 32),
         record_start_grace_seconds=number("RECORD_START_GRACE_MS", 0, 0, 10_000) / 1000,
         failure_locals=flag("FAILURE_LOCALS", True),
+        telemetry_targets=_telemetry(environ, problems) if flag("PYTHON_ENABLE_OPENTELEMETRY", False) else (),
+        service_name=environ.get("OTEL_SERVICE_NAME") or environ.get("WEBSITE_SITE_NAME") or "workflow-platform",
     )
     if problems:
         raise SettingsError("; ".join(problems))
     return settings
+
+
+def _telemetry(environ: Mapping[str, str], problems: list[str]) -> tuple[TelemetryTarget, ...]:
+    """Where telemetry goes: to all that is named, as with Azure's own host."""
+    targets: tuple[TelemetryTarget, ...] = tuple(
+        target for target, name in _TELEMETRY_TARGETS.items() if environ.get(name, "").strip()
+    )
+    if not targets:
+        names = " nor ".join(_TELEMETRY_TARGETS.values())
+        problems.append(f"PYTHON_ENABLE_OPENTELEMETRY is true, but neither {names} says where to send telemetry")
+    return targets
 
 
 def _function_timeout(environ: Mapping[str, str], app_root: Path, problems: list[str]) -> int | None:

@@ -36,7 +36,10 @@ _AT_ONCE = ("--numprocesses=2", "--dist=worksteal")
 _COVERED = ("--cov=shared", "--cov=functions", "--cov-branch", "--cov-report=")
 
 # Settings of the person's own shell must not decide how tests end.
-_SETTINGS = ("AzureWebJobsStorage", "AUTH_MODE", "WORKSPACE_PATH", "WORKSPACE_RELOAD", "HOME_PATH", "INLINE_CODE")
+_SETTINGS = (
+    *("AzureWebJobsStorage", "AUTH_MODE", "WORKSPACE_PATH", "WORKSPACE_RELOAD", "HOME_PATH", "INLINE_CODE"),
+    *("PYTHON_ENABLE_OPENTELEMETRY", "OTEL_EXPORTER_OTLP_ENDPOINT", "APPLICATIONINSIGHTS_CONNECTION_STRING"),
+)
 
 
 def main(options: argparse.Namespace) -> int:

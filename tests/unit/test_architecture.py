@@ -73,6 +73,8 @@ def test_azures_libraries_are_known_only_where_they_belong(path: Path):
         assert not any(name.startswith("azure.functions") for name in azure)
     elif place in ("shared/azure_identity.py", "shared/secret_store.py"):
         assert not any(name.startswith(("azure.functions", "azure.data", "azure.storage")) for name in azure)
+    elif place == "shared/telemetry/export.py":
+        assert all(name.startswith("azure.monitor") for name in azure)
     elif place.startswith("shared/"):
         assert azure == set()
     else:
@@ -105,5 +107,6 @@ def test_the_app_imports_nothing_heavy_before_it_is_used():
         "azure.storage.queue",
         "azure.data.tables",
         "azure.core",
+        "opentelemetry",
     }
     assert loaded & heavy == set()

@@ -83,3 +83,15 @@ def test_a_function_timeout_too_short_for_any_run_is_refused(tmp_path: Path):
 
 def test_the_projects_own_host_json_is_right():
     assert load_settings({}).longest_timeout_seconds == 570
+
+
+def test_telemetry_goes_to_every_destination_that_is_named_and_only_where_it_is_asked_for(tmp_path: Path):
+    both = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1", "APPLICATIONINSIGHTS_CONNECTION_STRING": "key"}
+    assert load(tmp_path, **both).telemetry_targets == ()
+    asked = {"PYTHON_ENABLE_OPENTELEMETRY": "true"}
+    assert load(tmp_path, **asked, **both).telemetry_targets == ("otlp", "application_insights")
+    with pytest.raises(SettingsError, match="neither OTEL_EXPORTER_OTLP_ENDPOINT nor"):
+        load(tmp_path, **asked)
+    names = {"WEBSITE_SITE_NAME": "app", "WEBSITE_INSTANCE_ID": "1"}
+    assert load(tmp_path, **names).service_name == "app"
+    assert load(tmp_path, **names, OTEL_SERVICE_NAME="mine").service_name == "mine"

@@ -1,0 +1,69 @@
+"""Telemetry: a span for each run of user code where the settings ask for it, and nothing, at no cost, where not.
+
+Nothing of OpenTelemetry is imported here: an app that does not use it need not have it installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.errors import SettingsError
+from shared.execution import ExecutionResult
+from shared.settings import Settings
+from shared.telemetry.spans import ExecutionSpan, Kind, Run, Telemetry
+
+__all__ = ["Kind", "continue_trace", "execution_span", "start_telemetry", "use_telemetry"]
+
+
+class _NoSpan(ExecutionSpan):
+    def __enter__(self) -> ExecutionSpan:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def ended(self, result: ExecutionResult) -> None: ...
+
+
+_NO_SPAN = _NoSpan()
+_telemetry: Telemetry | None = None
+
+
+def start_telemetry(settings: Settings) -> None:
+    """Begins to export spans and log records, when the settings name a destination; called once, when the app starts.
+
+    Raises:
+        SettingsError: a package that this takes is not installed. The platform's worker, asked for OpenTelemetry,
+            leaves its log to the app, so that an app which went on without would be silent.
+    """
+    if not settings.telemetry_targets:
+        return
+    try:
+        from shared.telemetry.export import export_telemetry
+
+        use_telemetry(export_telemetry(settings))
+    except ImportError as error:
+        raise SettingsError(
+            f"PYTHON_ENABLE_OPENTELEMETRY is true, but the package of {error.name} is not installed: "
+            "add the line -r requirements-telemetry.txt to requirements.txt and deploy again, or remove the setting"
+        ) from error
+
+
+def use_telemetry(telemetry: Telemetry | None) -> None:
+    """Takes spans to `telemetry` from now on; None ends that."""
+    global _telemetry
+    _telemetry = telemetry
+
+
+def execution_span(run: Run) -> ExecutionSpan:
+    """The span of a run that is about to begin; enter it before user code is called."""
+    return _NO_SPAN if _telemetry is None else _telemetry.span(run)
+
+
+def continue_trace(headers: Mapping[str, str]) -> None:
+    """Makes the current task part of the trace that a request's `traceparent` names.
+
+    Args:
+        headers: the request's, names in lower case.
+    """
+    if _telemetry is not None:
+        _telemetry.continue_trace(headers)

@@ -1,0 +1,66 @@
+"""What telemetry adds to a run: where it is off, and where it is on."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from shared.context import Caller
+from shared.engine import PreparedExecution
+from shared.execution import ExecutionRequest, ExecutionResult
+from shared.models.executions import ExecutionStatus
+from shared.telemetry import execution_span, use_telemetry
+from shared.telemetry.export import SpanTelemetry
+from tests.benchmarks.report import Figure
+
+RUNS = 100_000
+ROUNDS = 5
+
+_RUN = PreparedExecution(request=ExecutionRequest(execution_id="x", caller=Caller("bench")), parameters={})
+_RESULT = ExecutionResult(execution_id="x", status=ExecutionStatus.SUCCESS)
+
+
+class Nowhere(SpanExporter):
+    """Takes spans and drops them; a network would be another's figure."""
+
+    def export(self, spans: object) -> SpanExportResult:
+        return SpanExportResult.SUCCESS
+
+
+def figures() -> list[Figure]:
+    """Both of them."""
+    off, floor = _ns(_traced, RUNS), _ns(_nothing, RUNS)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(Nowhere(), schedule_delay_millis=1_000))
+    use_telemetry(SpanTelemetry(provider))
+    try:
+        on = _ns(_traced, RUNS // 20)
+    finally:
+        use_telemetry(None)
+        provider.shutdown()
+    return [
+        Figure("a run's span, telemetry off", off, floor, "ns", "≤ 500 over a call", off - floor <= 500),
+        Figure("a run's span, telemetry on", on / 1000, off / 1000, "µs", "≤ 100", on <= 100_000),
+    ]
+
+
+def _traced() -> None:
+    with execution_span(_RUN) as span:
+        span.ended(_RESULT)
+
+
+def _nothing() -> None: ...
+
+
+def _ns(call: Callable[[], None], runs: int) -> float:
+    rounds: list[float] = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter_ns()
+        for _ in range(runs):
+            call()
+        rounds.append((time.perf_counter_ns() - began) / runs)
+    return statistics.median(rounds)
