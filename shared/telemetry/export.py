@@ -150,9 +150,13 @@ class LogExport(logging.Handler):
             return
         try:
             attributes: dict[str, str] = {}
+            # A run's record comes with its traceback as text, from which secrets are taken out.
+            traceback = record.exc_text
             if record.exc_info and record.exc_info[0] is not None:
                 attributes["exception.type"] = record.exc_info[0].__name__
-                attributes["exception.stacktrace"] = logging.Formatter().formatException(record.exc_info)
+                traceback = traceback or logging.Formatter().formatException(record.exc_info)
+            if traceback:
+                attributes["exception.stacktrace"] = traceback
             self._provider.get_logger(record.name).emit(
                 timestamp=int(record.created * 1e9),
                 severity_number=_severity(record.levelno),

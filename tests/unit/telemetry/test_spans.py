@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from shared.context import Caller, Organization
 from shared.engine import ExecutionRequest, execute
+from shared.masking import SecretMask
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, FunctionRegistry, staging
 from shared.telemetry import continue_trace, use_telemetry
 from shared.telemetry.export import LogExport, SpanTelemetry
@@ -47,6 +48,13 @@ def reports(name: str) -> dict[str, object]:
     return {"success": False, "error": name}
 
 
+def leaks(name: str) -> None:
+    try:
+        raise ValueError(name)
+    except ValueError:
+        logger.exception("%s", name)
+
+
 async def sleeps() -> None:
     await asyncio.sleep(30)
 
@@ -65,7 +73,7 @@ def exporter() -> InMemorySpanExporter:
 def spans(exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
     functions = [(greet, WORKFLOW), (countries, DATA_PROVIDER), (fails, WORKFLOW), (reports, WORKFLOW)]
     with staging(FunctionRegistry()) as registry:
-        for function, tag in [*functions, (sleeps, WORKFLOW)]:
+        for function, tag in [*functions, (leaks, WORKFLOW), (sleeps, WORKFLOW)]:
             registry.register_function(
                 FunctionMetadata(name=function.__name__, function=function, tags=[tag], timeout_seconds=30)
             )
@@ -200,6 +208,13 @@ async def test_the_platforms_trace_stands_over_the_header_and_a_wrong_header_is_
     spans.clear()
     await asyncio.create_task(called({"traceparent": "00-nonsense"}))
     assert one(spans, "data_provider countries").parent is None
+
+
+async def test_secrets_of_a_run_are_taken_out_of_what_it_logs(records: InMemoryLogRecordExporter):
+    await execute(request("leaks", parameters={"name": SECRET}, mask=SecretMask([SECRET])))
+    (found,) = records.get_finished_logs()
+    assert "ValueError" in str((found.log_record.attributes or {})["exception.stacktrace"])
+    assert SECRET not in found.to_json()
 
 
 class Unreadable:
