@@ -25,7 +25,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Run by the test itself, or what runs the test.
 RUN_ALREADY = ("python3 -m dev start", "python3 -m dev test")
 # What needs Azure, a subscription and its tools.
-NEEDS_AZURE = ("azd ", "az ", "func azure ")
+NEEDS_AZURE = re.compile(r"(\w+=\$\()?(az|azd|func) ")
 READY_SECONDS = 60
 
 
@@ -128,7 +128,7 @@ def run_steps(clone: Path, environ: dict[str, str], port: int) -> None:
         if step.path is not None:
             # In its place among the commands: the app picks it up while it runs.
             script.append(f"cat > {step.path} <<'END_OF_FILE'\n{step.text}END_OF_FILE")
-        elif not step.text.startswith((*RUN_ALREADY, *NEEDS_AZURE)):
+        elif not (step.text.startswith(RUN_ALREADY) or NEEDS_AZURE.match(step.text)):
             number = len(commands)
             commands.append(step)
             command = step.text.replace("localhost:7071", f"localhost:{port}")
