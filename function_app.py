@@ -12,6 +12,7 @@ from functions.http import (
     executions,
     forms,
     health,
+    openapi,
     organizations,
     unmatched,
     workflow_keys,
@@ -28,7 +29,19 @@ start_telemetry(get_settings())
 
 app = func.FunctionApp()
 for module in (
-    *(workflows, endpoints, executions, data_providers, forms, workflow_keys, organizations, config, audit, health),
+    *(
+        workflows,
+        endpoints,
+        executions,
+        data_providers,
+        forms,
+        workflow_keys,
+        organizations,
+        config,
+        audit,
+        health,
+        openapi,
+    ),
     *(worker, poison, recovery, cleanup, unmatched),
 ):
     app.register_functions(module.blueprint)

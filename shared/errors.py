@@ -36,6 +36,8 @@ class PlatformError(Exception):
 
     code: ClassVar[str] = "InternalServerError"
     status: ClassVar[int] = 500
+    answer_headers: ClassVar[Mapping[str, str]] = {}
+    """What the names in `headers` mean, for the API's description."""
 
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -101,6 +103,7 @@ class MethodNotAllowedError(PlatformError):
 
     code = "MethodNotAllowed"
     status = 405
+    answer_headers: ClassVar[Mapping[str, str]] = {"Allow": "The methods that the route has"}
 
     def __init__(self, message: str, allow: Sequence[str]) -> None:
         super().__init__(message, {"allow": sorted(allow)})
@@ -139,6 +142,8 @@ class _RetryLaterError(PlatformError):
         message: as in `PlatformError`.
         retry_after: whole seconds, from 1 up, after which a retry makes sense (RFC 9110, section 10.2.3).
     """
+
+    answer_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "Whole seconds after which a retry makes sense"}
 
     def __init__(self, message: str, retry_after: int, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message, details)

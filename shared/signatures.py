@@ -71,6 +71,11 @@ def read_signature(function: Callable[..., Any]) -> FunctionSignature:
     return FunctionSignature(parameters, accepts_extra, context_name)
 
 
+def returned_type(function: Callable[..., Any]) -> Any:
+    """The annotation of what a function returns; Any when it has none that can be read."""
+    return _hints(function).get("return", Any)
+
+
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The resolved annotations; those that can't be resolved (yet) are left out."""
     target = inspect.unwrap(function)

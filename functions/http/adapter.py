@@ -12,7 +12,7 @@ import azure.functions as func
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from functions.http.routes import ROUTES, Nothing, Route
+from functions.http.routes import IDEMPOTENCY_KEY, ROUTES, AnyContent, Nothing, RequestHeader, Route
 from shared.auth import Access, Principal, authenticate, authorize, refuse_forged
 from shared.context import HttpRequestInfo
 from shared.errors import (
@@ -49,6 +49,7 @@ class Call(Generic[BodyT, QueryT]):
         path: the route's parameters.
         http: the request as it came, without the query parameter that is Azure's.
         route: method and path of the request, below `/api`.
+        declared: the route as it is declared.
     """
 
     principal_or_none: Principal | None
@@ -57,11 +58,17 @@ class Call(Generic[BodyT, QueryT]):
     path: Mapping[str, str]
     http: HttpRequestInfo
     route: str
+    declared: Route
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The request's headers, names in lower case."""
-        return self.http.headers
+    def header(self, header: RequestHeader) -> str | None:
+        """The value of a header that the route declares; None when the request has none.
+
+        Raises:
+            LookupError: the route does not declare it, so that its description would not say so either.
+        """
+        if header not in self.declared.headers:
+            raise LookupError(f"The route {self.declared.name} does not declare the header {header.name}")
+        return self.http.headers.get(header.name.lower())
 
     @property
     def principal(self) -> Principal:
@@ -77,7 +84,7 @@ class Call(Generic[BodyT, QueryT]):
         Raises:
             BadRequestError: it is no printable ASCII, or longer than 255 characters.
         """
-        text = self.headers.get("idempotency-key")
+        text = self.header(IDEMPOTENCY_KEY)
         if text is None:
             return None
         return IdempotencyKey.of(text, self.route, [self.body.model_dump(), self.query.model_dump()])
@@ -112,10 +119,13 @@ def route(
     name: str,
     access: Access,
     summary: str,
-    answers: dict[int, object],
+    answers: Mapping[int, object],
     body: type[BodyT] = Nothing,
     query: type[QueryT] = Nothing,
+    headers: tuple[RequestHeader, ...] = (),
+    errors: tuple[type[PlatformError], ...] = (),
     runs_code: bool = False,
+    own_answers: bool = False,
 ) -> Callable[[EntryPoint[BodyT, QueryT]], EntryPoint[BodyT, QueryT]]:
     """Declares an entry point; see `Route` for the arguments. It gets a `Call` and returns a model or a reply."""
     declared = Route(
@@ -126,8 +136,11 @@ def route(
         summary=summary,
         body=body,
         query=query,
+        headers=headers,
         answers=answers,
+        errors=errors,
         runs_code=runs_code,
+        own_answers=own_answers,
     )
     ROUTES.append(declared)
 
@@ -168,6 +181,7 @@ async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.H
         path=dict(req.route_params),
         http=HttpRequestInfo(declared.method, headers, query, req.get_body()),
         route=f"{declared.method} {declared.path.format_map(req.route_params)}",
+        declared=declared,
     )
     answer = await entry_point(call)
     return _response(answer if isinstance(answer, (Reply, RawReply)) else Reply(answer))
@@ -209,11 +223,13 @@ _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def _read_body(req: func.HttpRequest, model: type[BodyT]) -> BodyT:
+    if cast("type[BaseModel]", model) is Nothing:
+        # A client may send a body with any method; where none is read, it is no error.
+        return model()
     raw = req.get_body()
     if len(raw) > MAX_BODY_BYTES:
         raise PayloadTooLargeError(f"The body has {len(raw)} bytes; at most {MAX_BODY_BYTES} are taken")
-    if cast("type[BaseModel]", model) is Nothing:
-        # A client may send a body with any method; where none is read, it is no error.
+    if cast("type[BaseModel]", model) is AnyContent:
         return model()
     try:
         value: Any = from_json(raw, allow_inf_nan=False) if raw.strip() else {}
@@ -226,7 +242,7 @@ def _read_body(req: func.HttpRequest, model: type[BodyT]) -> BodyT:
 
 
 def _read_query(values: Mapping[str, str], model: type[QueryT]) -> QueryT:
-    if cast("type[BaseModel]", model) is Nothing:
+    if cast("type[BaseModel]", model) in (Nothing, AnyContent):
         return model()
     return _validated(model, dict(values), "query")
 

@@ -7,6 +7,7 @@ import azure.functions as func
 from functions.http.adapter import Call, route
 from functions.http.routes import Nothing
 from shared.auth import Access
+from shared.errors import ProviderFailedError, ProviderTimeoutError
 from shared.handlers import data_providers_handlers as handlers
 from shared.models.data_providers import DataProviderList, ProviderOptions, ProviderQuery, ProviderRequest
 
@@ -35,6 +36,7 @@ async def list_data_providers(_: Call[Nothing, Nothing]) -> DataProviderList:
     summary="A data provider's options; its inputs stand in the query",
     query=ProviderQuery,
     answers={200: ProviderOptions},
+    errors=(ProviderFailedError, ProviderTimeoutError),
     runs_code=True,
 )
 async def get_options(call: Call[Nothing, ProviderQuery]) -> ProviderOptions:
@@ -50,6 +52,7 @@ async def get_options(call: Call[Nothing, ProviderQuery]) -> ProviderOptions:
     summary="A data provider's options; its inputs stand in the body",
     body=ProviderRequest,
     answers={200: ProviderOptions},
+    errors=(ProviderFailedError, ProviderTimeoutError),
 )
 async def post_options(call: Call[ProviderRequest, Nothing]) -> ProviderOptions:
     return await handlers.get_options(call.path["providerName"], call.body, call.principal)

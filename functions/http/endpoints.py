@@ -7,8 +7,9 @@ import azure.functions as func
 from functions.http.adapter import Call, RawReply, Reply, route
 from functions.http.endpoint_replies import endpoint_reply
 from functions.http.executed import EXECUTED_ANSWERS, executed_reply
-from functions.http.routes import Nothing
+from functions.http.routes import IDEMPOTENCY_KEY, AnyContent
 from shared.auth import Access
+from shared.errors import MethodNotAllowedError, TooManyRequestsError
 from shared.handlers import endpoints_handlers
 
 blueprint = func.Blueprint()
@@ -17,7 +18,7 @@ PATH = "endpoints/{workflowName}"
 METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
-async def call_endpoint(call: Call[Nothing, Nothing]) -> Reply | RawReply:
+async def call_endpoint(call: Call[AnyContent, AnyContent]) -> Reply | RawReply:
     executed = await endpoints_handlers.call_endpoint(call.path["workflowName"], call.http, call.principal_or_none)
     if executed.response is not None:
         return endpoint_reply(executed.response)
@@ -32,6 +33,11 @@ for method in METHODS:
         name=f"endpoints_{method.lower()}",
         access=Access.ENDPOINT,
         summary="Runs the workflow behind an endpoint; query and body are its parameters",
+        body=AnyContent,
+        query=AnyContent,
+        headers=(IDEMPOTENCY_KEY,),
         answers=EXECUTED_ANSWERS,
+        errors=(MethodNotAllowedError, TooManyRequestsError),
         runs_code=True,
+        own_answers=True,
     )(call_endpoint)

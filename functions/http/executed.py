@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from functions.http.adapter import Reply
+from functions.http.routes import Answer
 from shared.handlers.workflows_handlers import Executed
 from shared.models.executions import ExecutionAccepted, ExecutionResponse
 
-EXECUTED_ANSWERS: dict[int, object] = {200: ExecutionResponse, 202: ExecutionAccepted}
+_RECORDED = {"Execution-Recorded": "`false` when storage went away during the run, so that its record comes later"}
+EXECUTED_ANSWERS: dict[int, object] = {
+    200: Answer(ExecutionResponse, _RECORDED),
+    202: Answer(ExecutionAccepted, {**_RECORDED, "Location": "Where to ask for the execution"}),
+}
 
 
 def executed_reply(executed: Executed) -> Reply:

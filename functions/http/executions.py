@@ -6,8 +6,9 @@ import azure.functions as func
 
 from functions.http.adapter import Call, Reply, route
 from functions.http.executed import EXECUTED_ANSWERS, executed_reply
-from functions.http.routes import Nothing
+from functions.http.routes import IDEMPOTENCY_KEY, RESULT_TOKEN, Nothing
 from shared.auth import Access
+from shared.errors import ConflictError, InvalidInputError
 from shared.handlers import executions_handlers as handlers
 from shared.models.executions import (
     ExecutionAccepted,
@@ -57,10 +58,11 @@ async def get_execution(call: Call[Nothing, Nothing]) -> ExecutionDetail:
     name="executions_result",
     access=Access.RESULT,
     summary="An execution's result",
+    headers=(RESULT_TOKEN,),
     answers={200: ExecutionResultView},
 )
 async def get_result(call: Call[Nothing, Nothing]) -> ExecutionResultView:
-    token = call.headers.get("x-result-token")
+    token = call.header(RESULT_TOKEN)
     return await handlers.get_result(call.path["executionId"], call.principal_or_none, token)
 
 
@@ -99,6 +101,7 @@ async def get_variables(call: Call[Nothing, Nothing]) -> ExecutionVariablesView:
     access=Access.OWNER,
     summary="Asks for the end of an execution",
     answers={202: ExecutionAccepted},
+    errors=(ConflictError,),
 )
 async def cancel_execution(call: Call[Nothing, Nothing]) -> Reply:
     return Reply(await handlers.cancel_execution(call.path["executionId"], call.principal), 202)
@@ -111,7 +114,9 @@ async def cancel_execution(call: Call[Nothing, Nothing]) -> Reply:
     name="executions_rerun",
     access=Access.ADMIN,
     summary="Runs an execution's workflow again, with the same input",
+    headers=(IDEMPOTENCY_KEY,),
     answers=EXECUTED_ANSWERS,
+    errors=(InvalidInputError,),
 )
 async def rerun_execution(call: Call[Nothing, Nothing]) -> Reply:
     return executed_reply(

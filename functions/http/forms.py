@@ -10,8 +10,9 @@ import azure.functions as func
 
 from functions.http.adapter import Call, Reply, route
 from functions.http.executed import EXECUTED_ANSWERS, executed_reply
-from functions.http.routes import Nothing
+from functions.http.routes import IDEMPOTENCY_KEY, IF_MATCH, Answer, Nothing
 from shared.auth import Access
+from shared.errors import ConflictError, ProviderFailedError, ProviderTimeoutError
 from shared.handlers import form_options, form_runs, form_uploads, forms_handlers
 from shared.handlers.form_options import FormOptions
 from shared.models.data_providers import ProviderOptions
@@ -32,6 +33,8 @@ from shared.repositories.forms import StoredForm
 blueprint = func.Blueprint()
 
 _ETAG = re.compile(r'"([^"]*)"')
+_FORM = Answer(Form, {"ETag": "The form's version, for If-Match"})
+_PROVIDER_ERRORS = (ProviderFailedError, ProviderTimeoutError)
 
 
 @route(
@@ -55,7 +58,8 @@ async def list_forms(call: Call[Nothing, Nothing]) -> FormList:
     access=Access.ADMIN,
     summary="Makes a form",
     body=FormWrite,
-    answers={201: Form},
+    answers={201: _FORM},
+    errors=(ConflictError,),
 )
 async def create_form(call: Call[FormWrite, Nothing]) -> Reply:
     stored = await forms_handlers.create_form(call.body, call.principal)
@@ -69,7 +73,7 @@ async def create_form(call: Call[FormWrite, Nothing]) -> Reply:
     name="forms_get",
     access=Access.USER,
     summary="A form; its ETag is for If-Match",
-    answers={200: Form},
+    answers={200: _FORM},
 )
 async def get_form(call: Call[Nothing, Nothing]) -> Reply:
     return _form_reply(await forms_handlers.get_form(call.path["formId"], call.principal))
@@ -83,7 +87,9 @@ async def get_form(call: Call[Nothing, Nothing]) -> Reply:
     access=Access.ADMIN,
     summary="Changes a form to what the body says; with If-Match only when nobody else has changed it",
     body=FormWrite,
-    answers={200: Form},
+    headers=(IF_MATCH,),
+    answers={200: _FORM},
+    errors=(ConflictError,),
 )
 async def update_form(call: Call[FormWrite, Nothing]) -> Reply:
     stored = await forms_handlers.update_form(call.path["formId"], call.body, call.principal, _versions(call))
@@ -97,6 +103,7 @@ async def update_form(call: Call[FormWrite, Nothing]) -> Reply:
     name="forms_delete",
     access=Access.ADMIN,
     summary="Deletes a form; with If-Match only when nobody else has changed it",
+    headers=(IF_MATCH,),
     answers={204: None},
 )
 async def delete_form(call: Call[Nothing, Nothing]) -> Reply:
@@ -112,7 +119,9 @@ async def delete_form(call: Call[Nothing, Nothing]) -> Reply:
     access=Access.USER,
     summary="Runs the linked workflow with what was filled in",
     body=FormDataRequest,
+    headers=(IDEMPOTENCY_KEY,),
     answers=EXECUTED_ANSWERS,
+    errors=(*_PROVIDER_ERRORS, ConflictError),
 )
 async def execute_form(call: Call[FormDataRequest, Nothing]) -> Reply:
     executed = await form_runs.execute_form(call.path["formId"], call.body, call.principal, call.idempotency_key)
@@ -128,6 +137,7 @@ async def execute_form(call: Call[FormDataRequest, Nothing]) -> Reply:
     summary="Runs the launch workflow; allowed parameters stand in the query",
     query=StartupQuery,
     answers={200: StartupResponse},
+    errors=_PROVIDER_ERRORS,
     runs_code=True,
 )
 async def get_startup(call: Call[Nothing, StartupQuery]) -> StartupResponse:
@@ -145,6 +155,7 @@ async def get_startup(call: Call[Nothing, StartupQuery]) -> StartupResponse:
     body=FormDataRequest,
     query=StartupQuery,
     answers={200: StartupResponse},
+    errors=_PROVIDER_ERRORS,
 )
 async def post_startup(call: Call[FormDataRequest, StartupQuery]) -> StartupResponse:
     return await form_runs.start_form(call.path["formId"], call.body, call.query.values, call.principal)
@@ -159,6 +170,7 @@ async def post_startup(call: Call[FormDataRequest, StartupQuery]) -> StartupResp
     summary="A URL to PUT a file to, for a field of the form",
     body=UploadUrlRequest,
     answers={200: UploadUrlResponse},
+    errors=(ConflictError,),
 )
 async def make_upload_url(call: Call[UploadUrlRequest, Nothing]) -> UploadUrlResponse:
     return await form_uploads.make_upload_url(call.path["formId"], call.body, call.principal)
@@ -173,6 +185,7 @@ async def make_upload_url(call: Call[UploadUrlRequest, Nothing]) -> UploadUrlRes
     summary="Options of a data provider, as the form binds it",
     body=FormProviderRequest,
     answers={200: ProviderOptions},
+    errors=_PROVIDER_ERRORS,
 )
 async def get_provider_options(call: Call[FormProviderRequest, Nothing]) -> ProviderOptions:
     return await form_options.provider_options(
@@ -200,7 +213,7 @@ def _form_reply(stored: StoredForm, status: int = 200, headers: dict[str, str] |
 
 def _versions(call: Call[Any, Any]) -> Collection[str] | None:
     """The versions that If-Match names (RFC 9110, section 13.1.1); None for any. Weak ones never match."""
-    text = call.headers.get("if-match", "*").strip()
+    text = (call.header(IF_MATCH) or "*").strip()
     if text == "*":
         return None
     tags = [tag.strip() for tag in text.split(",")]

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions.http.adapter import Call, Reply, route
 from functions.http.executed import EXECUTED_ANSWERS, executed_reply
-from functions.http.routes import Nothing
+from functions.http.routes import IDEMPOTENCY_KEY, Nothing
 from shared.auth import Access
 from shared.handlers import workflows_handlers
 from shared.models.executions import ExecuteRequest
@@ -36,6 +36,7 @@ async def list_workflows(_: Call[Nothing, Nothing]) -> list[WorkflowModel]:
     access=Access.ADMIN,
     summary="Runs a workflow, or inline code",
     body=ExecuteRequest,
+    headers=(IDEMPOTENCY_KEY,),
     answers=EXECUTED_ANSWERS,
 )
 async def execute(call: Call[ExecuteRequest, Nothing]) -> Reply:
@@ -52,6 +53,7 @@ async def execute(call: Call[ExecuteRequest, Nothing]) -> Reply:
     access=Access.ADMIN,
     summary="Runs the workflow that the path names",
     body=ExecuteRequest,
+    headers=(IDEMPOTENCY_KEY,),
     answers=EXECUTED_ANSWERS,
 )
 async def execute_named(call: Call[ExecuteRequest, Nothing]) -> Reply:

@@ -74,6 +74,28 @@ async def call_endpoint(name: str, request: HttpRequestInfo, principal: Principa
     return executed
 
 
+async def endpoints_for(principal: Principal | None) -> list[FunctionMetadata]:
+    """The workflows behind the endpoints that this caller may call, by name; a stranger learns of public ones only."""
+    await ensure_loaded()
+    return [
+        metadata
+        for metadata in get_registry().get_all_workflows()
+        if metadata.endpoint_enabled and _may_call(metadata, principal)
+    ]
+
+
+def _may_call(metadata: FunctionMetadata, principal: Principal | None) -> bool:
+    if principal is None:
+        return metadata.public_endpoint
+    if principal.key is None:
+        return True
+    try:
+        _check_key(principal.key, metadata.name, metadata)
+    except ForbiddenError:
+        return False
+    return True
+
+
 def _anybody(metadata: FunctionMetadata | None) -> Principal:
     # What is not public and what is not there are the same to a stranger.
     if metadata is None or not metadata.public_endpoint:

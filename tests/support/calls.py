@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import azure.functions as func
 
 from functions.http.routes import ROUTES, Route
+from tests.support.described import check_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ async def call(
     body: Any = None,
     raw: bytes | None = None,
 ) -> Called:
-    """Calls the function of this name.
+    """Calls the function of this name; what it answers must be what the API's description says.
 
     Args:
         name: of the function.
@@ -72,4 +73,5 @@ async def call(
         answer = json.loads(text) if text else None
     except ValueError:
         answer = text.decode()
+    check_answer(route, response.status_code, response.headers, answer)
     return Called(response.status_code, response.headers, answer)

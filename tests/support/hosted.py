@@ -16,13 +16,15 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.described import check_call
+
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer; `body` is its JSON, or None when it is empty."""
+    """An HTTP answer; `body` is its JSON, the bytes of any other type, or None when it is empty."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,10 +32,17 @@ class Answer:
 
 
 class Client:
-    """Calls a running app."""
+    """Calls a running app.
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    Args:
+        session: sends the requests.
+        url: of the host.
+        is_described: whether answers must be what the API's description says.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, is_described: bool = False) -> None:
         self._session = session
+        self._is_described = is_described
         self.url = url
 
     async def call(
@@ -53,7 +62,10 @@ class Client:
         url = f"{self.url}{path}"
         async with self._session.request(method, url, data=data, headers=headers, params=params) as answer:
             text = await answer.read()
-            return Answer(answer.status, answer.headers, json.loads(text) if text else None)
+            body = _content(answer.content_type, text)
+            if self._is_described:
+                check_call(method, path, answer.status, answer.headers, body)
+            return Answer(answer.status, answer.headers, body)
 
     async def get(self, path: str, **fields: Any) -> Answer:
         """A GET below /api."""
@@ -110,12 +122,18 @@ async def hosted_app(connection: str, app_dir: Path = ROOT, /, **settings: str) 
         async with asyncio.timeout(READY_SECONDS):
             url = await ready
         async with aiohttp.ClientSession() as session:
-            yield HostedApp(process, Client(session, url), log)
+            yield HostedApp(process, Client(session, url, is_described=app_dir == ROOT), log)
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         await process.wait()
         await reader
+
+
+def _content(kind: str, text: bytes) -> Any:
+    if not text:
+        return None
+    return json.loads(text) if kind in ("application/json", "application/octet-stream") else text
 
 
 async def _read(process: asyncio.subprocess.Process, log: list[str], ready: asyncio.Future[str]) -> None:
