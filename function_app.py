@@ -8,6 +8,7 @@ from functions.http import (
     audit,
     config,
     data_providers,
+    docs,
     endpoints,
     executions,
     forms,
@@ -29,19 +30,8 @@ start_telemetry(get_settings())
 
 app = func.FunctionApp()
 for module in (
-    *(
-        workflows,
-        endpoints,
-        executions,
-        data_providers,
-        forms,
-        workflow_keys,
-        organizations,
-        config,
-        audit,
-        health,
-        openapi,
-    ),
+    *(workflows, endpoints, executions, data_providers, forms, workflow_keys),
+    *(organizations, config, audit, health, openapi, docs),
     *(worker, poison, recovery, cleanup, unmatched),
 ):
     app.register_functions(module.blueprint)

@@ -12,10 +12,12 @@ from functions.http import (
     audit,
     config,
     data_providers,
+    docs,
     endpoints,
     executions,
     forms,
     health,
+    openapi,
     organizations,
     unmatched,
     workflow_keys,
@@ -24,17 +26,8 @@ from functions.http import (
 from functions.http.routes import ROUTES, Route, methods_of
 
 MODULES = (
-    audit,
-    config,
-    data_providers,
-    endpoints,
-    executions,
-    forms,
-    health,
-    organizations,
-    unmatched,
-    workflow_keys,
-    workflows,
+    *(audit, config, data_providers, docs, endpoints, executions, forms, health, openapi),
+    *(organizations, unmatched, workflow_keys, workflows),
 )
 
 
