@@ -29,11 +29,11 @@ _PLAIN: dict[str, Schema] = {
 
 def parameter_schema(parameter: WorkflowParameter) -> Schema:
     """The values that a parameter takes, with its rules, its default and what a form shows of it."""
+    adapter = TypeAdapter[Any](value_type(parameter))
     try:
-        schema = TypeAdapter[Any](value_type(parameter)).json_schema(mode="validation")
+        schema = _inlined(adapter.json_schema(mode="validation"))
     except Exception:  # noqa: BLE001 - a class of the author's may raise anything here
         schema = dict(_PLAIN[parameter.type])
-    schema = _inlined(schema)
     if parameter.type == "email":
         schema["format"] = "email"
     choices = (parameter.validation or {}).get("enum")
@@ -44,9 +44,18 @@ def parameter_schema(parameter: WorkflowParameter) -> Schema:
         schema["title"] = parameter.label
     if parameter.help_text:
         schema["description"] = parameter.help_text
-    if parameter.has_default and parameter.default_value is not None:
+    if parameter.has_default and parameter.default_value is not None and _fits(adapter, parameter.default_value):
         schema["default"] = to_json(parameter.default_value)
     return schema
+
+
+def _fits(adapter: TypeAdapter[Any], value: Any) -> bool:
+    """Whether a caller could send the value, too: Python fills in a signature's default whatever it is."""
+    try:
+        adapter.validate_python(value)
+    except Exception:  # noqa: BLE001 - a validator of the author's own may raise anything
+        return False
+    return True
 
 
 def parameters_schema(metadata: FunctionMetadata) -> Schema:

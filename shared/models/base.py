@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -22,6 +22,11 @@ UtcDatetime = Annotated[
     PlainSerializer(utc_text, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+
+
+def example(value: dict[str, Any]) -> ConfigDict:
+    """A model's configuration that shows this example in the API's description."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
 
 
 class ApiModel(BaseModel):

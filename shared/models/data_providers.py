@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, Json
 from typing_extensions import TypedDict
 
-from shared.models.base import ApiModel, UtcDatetime
+from shared.models.base import ApiModel, UtcDatetime, example
 from shared.models.workflows import ParameterModel
 
 
@@ -59,6 +59,8 @@ class ProviderOptions(_SnakeCaseModel):
 
 class ProviderRequest(ApiModel):
     """What a provider is asked; `no_cache` has it run though an answer is at hand."""
+
+    model_config = example({"inputs": {"country": "de"}})
 
     inputs: dict[str, Any] = Field(default_factory=dict[str, Any])
     no_cache: bool = False

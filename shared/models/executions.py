@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from shared.models.base import ApiModel, UtcDatetime
+from shared.models.base import ApiModel, UtcDatetime, example
 
 ResultType = Literal["json", "html", "text"]
 
@@ -58,6 +58,23 @@ _NEXT: dict[ExecutionStatus, frozenset[ExecutionStatus]] = {
 class ExecutionResponse(ApiModel):
     """What a run came to. `logs` and `variables` are for administrators and null for others."""
 
+    model_config = example(
+        {
+            "executionId": "019aa0c5-0d2e-7c11-9d3a-2f6e8a4b1c07",
+            "status": "Success",
+            "result": {"greeting": "Hello, Ada!"},
+            "error": None,
+            "errorType": None,
+            "details": None,
+            "durationMs": 1.9,
+            "startedAt": "2026-03-02T09:30:00.120000+00:00",
+            "completedAt": "2026-03-02T09:30:00.121900+00:00",
+            "logs": None,
+            "variables": None,
+            "isTransient": False,
+        }
+    )
+
     execution_id: str
     status: ExecutionStatus
     result: Any = None
@@ -85,6 +102,20 @@ class ExecutionAccepted(ApiModel):
 
     `resultToken` opens the result, in the header X-Result-Token, to a caller whom nobody knows; others have none.
     """
+
+    model_config = example(
+        {
+            "executionId": "019aa0c5-0d2e-7c11-9d3a-2f6e8a4b1c07",
+            "status": "Pending",
+            "message": "import_orders was enqueued",
+            "links": {
+                "self": "/api/executions/019aa0c5-0d2e-7c11-9d3a-2f6e8a4b1c07",
+                "logs": "/api/executions/019aa0c5-0d2e-7c11-9d3a-2f6e8a4b1c07/logs",
+                "cancel": "/api/executions/019aa0c5-0d2e-7c11-9d3a-2f6e8a4b1c07/cancel",
+            },
+            "resultToken": None,
+        }
+    )
 
     execution_id: str
     status: ExecutionStatus = ExecutionStatus.PENDING
@@ -114,6 +145,9 @@ class ExecutionSummary(ApiModel):
 
 class ExecutionDetail(ExecutionResponse):
     """An execution, whole."""
+
+    # Not the example of what it is built on.
+    model_config = ConfigDict(json_schema_extra=None)
 
     workflow_name: str
     org_id: str | None
@@ -162,6 +196,8 @@ class ExecutionVariablesView(ApiModel):
 
 class ExecuteRequest(ApiModel):
     """What to run: `code` (base64 of UTF-8 Python) wins over `workflowName`."""
+
+    model_config = example({"workflowName": "hello", "inputData": {"name": "Ada"}})
 
     workflow_name: str | None = Field(default=None, max_length=63)
     input_data: dict[str, Any] | None = None

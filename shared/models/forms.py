@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from shared.models.base import ApiModel, UtcDatetime
+from shared.models.base import ApiModel, UtcDatetime, example
 
 MOST_FIELDS = 50
 FieldType = Literal[
@@ -127,6 +127,15 @@ class FormWrite(FormRequest):
     So a form that was read can be sent back with a change.
     """
 
+    model_config = example(
+        {
+            "name": "Greet somebody",
+            "linkedWorkflow": "hello",
+            "isPublic": True,
+            "formSchema": {"fields": [{"name": "name", "label": "Name", "type": "text", "required": True}]},
+        }
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _without_what_is_read_only(cls, given: Any) -> Any:
@@ -153,6 +162,8 @@ class FormList(ApiModel):
 
 class FormDataRequest(ApiModel):
     """Values of a form's fields, by name: what to run it with, or what a start-up may look at."""
+
+    model_config = example({"formData": {"customer": "Ada", "country": "de", "city": "Berlin"}})
 
     form_data: dict[str, Any] = Field(default_factory=dict[str, Any])
 
@@ -184,6 +195,8 @@ class FormProviderRequest(ApiModel):
         no_cache: whether the provider runs though an answer is at hand; for administrators.
     """
 
+    model_config = example({"formData": {"country": "de"}, "inputs": {"search": "Ber", "limit": 20}})
+
     form_data: dict[str, Any] = Field(default_factory=dict[str, Any])
     inputs: dict[str, Any] = Field(default_factory=dict[str, Any])
     field: FieldName | None = None
@@ -193,12 +206,16 @@ class FormProviderRequest(ApiModel):
 class FormOptionsRequest(ApiModel):
     """The form's current values, and which fields were changed since the options were last asked for; empty for all."""
 
+    model_config = example({"formData": {"country": "de"}, "changed": ["country"]})
+
     form_data: dict[str, Any] = Field(default_factory=dict[str, Any])
     changed: list[FieldName] = Field(default_factory=list[str], max_length=MOST_FIELDS)
 
 
 class UploadUrlRequest(ApiModel):
     """A file that a user wants to upload; `field` says for which field, where the form has several for files."""
+
+    model_config = example({"fileName": "offer.pdf", "contentType": "application/pdf", "fileSize": 48_213})
 
     file_name: str = Field(min_length=1, max_length=255)
     content_type: str = Field(min_length=1, max_length=200)

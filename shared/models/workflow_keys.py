@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from shared.models.base import ApiModel, UtcDatetime
+from shared.models.base import ApiModel, UtcDatetime, example
 
 
 class WorkflowKeyCreate(ApiModel):
@@ -16,6 +16,8 @@ class WorkflowKeyCreate(ApiModel):
     `disableGlobalKey` says that the workflow is to take only its own keys from now on, as `disable_global_key` in its
     code does; it needs a workflowId.
     """
+
+    model_config = example({"workflowId": "ticket_webhook", "expiresInDays": 90, "description": "help desk"})
 
     workflow_id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")] | None = None
     expires_in_days: int | None = Field(default=None, ge=1, le=3650)
