@@ -13,13 +13,14 @@ from dev.setup import PROJECT, SetupError, is_inside, set_up, venv_python
 DEFAULT_PORT = 7071
 DEFAULT_STORAGE_PORT = 10000
 # What each command needs besides Python itself.
-_NEEDS_PYTHON = {"start", "test", "bench", "chaos", "run"}
-_NEEDS_NODE = {"start", "test", "bench", "chaos"}
+_NEEDS_PYTHON = {"start", "test", "bench", "chaos", "fuzz", "run", "types"}
+_NEEDS_NODE = {"start", "test", "bench", "chaos", "fuzz", "types"}
 # Their arguments belong to somebody else, also those that look like options.
 _PASSED_ON = {
     "test": "lint, types, layer rule and tests; ARGS go to pytest",
     "bench": "speed, each beside its floor",
     "chaos": "faults, crashes and a soak, at full size; ARGS name some of them",
+    "fuzz": "requests made from the API's description, at full size; ARGS go to pytest",
 }
 
 
@@ -67,6 +68,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     run = commands.add_parser("run", help="run one workflow in this process, without host or storage")
     run.add_argument("name", metavar="NAME")
     run.add_argument("parameters", nargs="*", metavar="key=value")
+    commands.add_parser("types", help="write the API's types for TypeScript, clients/typescript/api.d.ts")
     for name, text in _PASSED_ON.items():
         commands.add_parser(name, help=text, add_help=False)
     if arguments and arguments[0] in _PASSED_ON:
