@@ -5,6 +5,70 @@
  */
 
 export interface paths {
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who ran code of their own and who changed what in the scope, newest first
+         * @description For administrators.
+         */
+        get: operations["audit_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The configuration values of the scope, then the global ones
+         * @description For administrators.
+         */
+        get: operations["config_list"];
+        put?: never;
+        /**
+         * Sets a configuration value: 201 when there was none of its key, else 200
+         * @description For administrators.
+         */
+        post: operations["config_set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/config/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Removes a configuration value
+         * @description For administrators.
+         */
+        delete: operations["config_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/data-providers": {
         parameters: {
             query?: never;
@@ -406,6 +470,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/organizations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All organizations, by name
+         * @description For administrators.
+         */
+        get: operations["organizations_list"];
+        put?: never;
+        /**
+         * Makes an organization
+         * @description For administrators.
+         */
+        post: operations["organizations_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/organizations/{orgId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An organization
+         * @description For administrators.
+         */
+        get: operations["organizations_get"];
+        put?: never;
+        post?: never;
+        /**
+         * Deletes an organization; what it had stays stored, out of everybody's reach
+         * @description For administrators.
+         */
+        delete: operations["organizations_delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes what the body names of an organization
+         * @description For administrators.
+         */
+        patch: operations["organizations_update"];
+        trace?: never;
+    };
     "/workflow-keys": {
         parameters: {
             query?: never;
@@ -511,6 +627,71 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AuditEntry
+         * @description What somebody set about to do; it was written before the deed, which may have failed afterwards.
+         *
+         *     `action` is `code.run`, or what is changed and how, such as `form.update`; `target` its id, key or name.
+         */
+        AuditEntry: {
+            id: string;
+            /** Format: date-time */
+            at: string;
+            userId: string;
+            userName: string;
+            action: string;
+            target: string;
+            details: {
+                [key: string]: unknown;
+            };
+            scope: string;
+        };
+        /**
+         * AuditPage
+         * @description Entries, newest first; `continuationToken` gives those after them, null at the end.
+         */
+        AuditPage: {
+            entries: components["schemas"]["AuditEntry"][];
+            /** @default null */
+            continuationToken: string | null;
+        };
+        /**
+         * ConfigValue
+         * @description A value that is set; of a `secret_ref` the reference, never the secret.
+         */
+        ConfigValue: {
+            key: string;
+            value: unknown;
+            /** @enum {string} */
+            type: "string" | "int" | "bool" | "json" | "secret_ref";
+            /** @default  */
+            description: string;
+            scope: string;
+            updatedBy: string;
+            /** Format: date-time */
+            updatedAt: string;
+        };
+        /**
+         * ConfigWrite
+         * @description A value to be set, of the type that it says; text is read as the type where it can be (`"5"`, `"true"`).
+         *
+         *     A `secret_ref` says where the secret is: `env:NAME` for an app setting, or the name of a secret in the key vault,
+         *     with `/VERSION` for one of its versions. `scope` is `GLOBAL` or the organization that the call works in, which it
+         *     also is when it is left out.
+         */
+        ConfigWrite: {
+            key: string;
+            value: unknown;
+            /**
+             * @default string
+             * @enum {string}
+             */
+            type?: "string" | "int" | "bool" | "json" | "secret_ref";
+            /** @default  */
+            description?: string;
+            /** @default null */
+            scope?: string | null;
+        };
         /**
          * CreatedWorkflowKey
          * @description A new key; `rawKey` is shown this once, and stored nowhere.
@@ -1148,6 +1329,14 @@ export interface components {
             reason: string;
         };
         /**
+         * Member
+         * @description A user who belongs to the organization, as Entra ID names them: the tenant and their object id in it.
+         */
+        Member: {
+            tenantId: string;
+            objectId: string;
+        };
+        /**
          * Option
          * @description One option of a dropdown: what people see, what is submitted, and what the provider adds to it.
          */
@@ -1157,6 +1346,61 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             } | null;
+        };
+        /**
+         * OrganizationCreate
+         * @description A new organization. `id` is made when it is left out.
+         *
+         *     Users belong to it who are among its `members`, and those of the tenant `trustedTenantId` whose e-mail address is
+         *     of `domain`; a domain without a trusted tenant makes nobody a member, since any tenant can give out any address.
+         */
+        OrganizationCreate: {
+            /** @default null */
+            id?: string | null;
+            name: string;
+            /** @default null */
+            domain?: string | null;
+            /** @default null */
+            trustedTenantId?: string | null;
+            members?: components["schemas"]["Member"][];
+            /** @default true */
+            isActive?: boolean;
+        };
+        /**
+         * OrganizationModel
+         * @description An organization. Nobody works in one that is not active, and its access keys open nothing.
+         */
+        OrganizationModel: {
+            id: string;
+            name: string;
+            /** @default null */
+            domain: string | null;
+            /** @default null */
+            trustedTenantId: string | null;
+            members: components["schemas"]["Member"][];
+            /** @default true */
+            isActive: boolean;
+            createdBy: string;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+        };
+        /**
+         * OrganizationPatch
+         * @description What is to be changed of an organization; what is left out stays as it is, `null` takes a value away.
+         */
+        OrganizationPatch: {
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            domain?: string | null;
+            /** @default null */
+            trustedTenantId?: string | null;
+            /** @default null */
+            members?: components["schemas"]["Member"][] | null;
+            /** @default null */
+            isActive?: boolean | null;
         };
         /**
          * ParameterModel
@@ -1606,6 +1850,143 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    audit_list: {
+        parameters: {
+            query?: {
+                limit?: number;
+                continuationToken?: string;
+            };
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    config_list: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigValue"][];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    config_set: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigWrite"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigValue"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description Where it is now */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigValue"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    config_delete: {
+        parameters: {
+            query?: {
+                scope?: string;
+            };
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     data_providers_list: {
         parameters: {
             query?: never;
@@ -2940,6 +3321,167 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    organizations_list: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganizationModel"][];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    organizations_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrganizationCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description Where it is now */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganizationModel"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    organizations_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path: {
+                orgId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganizationModel"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    organizations_delete: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path: {
+                orgId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    organizations_update: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path: {
+                orgId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["OrganizationPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganizationModel"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["RequestEntityTooLarge"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -133,7 +133,7 @@ def test_route_values_and_headers(examples: int, app: App, monkeypatch: pytest.M
         max_size=2,
     )  # fmt: skip
     values = st.fixed_dictionaries(
-        dict.fromkeys(["workflowName", "executionId", "providerName", "keyId", "orgId", "formId", "key"], ROUTE_VALUE)
+        dict.fromkeys({name for route in app_routes().values() for name in route.parameters}, ROUTE_VALUE)
     )
 
     with asyncio.Runner() as runner:
