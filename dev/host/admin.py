@@ -18,11 +18,18 @@ class Admin:
 
     Args:
         status: the host's state, as /admin/host/status shows it.
+        functions: all functions, as /admin/functions lists them.
         run: starts a function by name with a text; False when there is no such function that can be started so.
     """
 
-    def __init__(self, status: Callable[[], dict[str, Any]], run: Callable[[str, str], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        status: Callable[[], dict[str, Any]],
+        functions: Callable[[], list[dict[str, Any]]],
+        run: Callable[[str, str], Awaitable[bool]],
+    ) -> None:
         self._status = status
+        self._functions = functions
         self._run = run
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
@@ -34,6 +41,8 @@ class Admin:
         match request.method, parts[1:]:
             case "GET", ["host", "status"]:
                 return web.json_response(self._status())
+            case "GET", ["functions"]:
+                return web.json_response(self._functions())
             case "GET" | "POST", ["host", "ping"]:
                 return web.Response()
             case "POST", ["functions", name]:

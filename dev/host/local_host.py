@@ -87,7 +87,7 @@ class LocalHost:
         self._calls: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._began = time.monotonic()
-        admin = Admin(self._status, self._run_by_name)
+        admin = Admin(self._status, self._list, self._run_by_name)
         self._http = HttpServer(self.options, _principal(environ), self._wait_for_app, admin.answer)
 
     @property
@@ -202,6 +202,13 @@ class LocalHost:
             "functions": sorted(self._app.functions) if self._app else [],
             "errors": errors,
         }
+
+    def _list(self) -> list[dict[str, Any]]:
+        functions = self._app.functions if self._app else {}
+        return [
+            {"name": name, "config": {"bindings": [dict(function.trigger)]}}
+            for name, function in sorted(functions.items())
+        ]
 
     async def _run_by_name(self, name: str, text: str) -> bool:
         await self._wait_for_app()

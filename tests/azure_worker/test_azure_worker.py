@@ -12,9 +12,11 @@ import pytest
 import pytest_asyncio
 
 from shared.queue_messages import EXECUTION_QUEUE
+from shared.settings import get_settings
 from shared.storage import Storage
 from tests.azure_worker.peer import AzureWorker, NoWorkerError, azure_worker, worker_python
 from tests.support.accounts import StorageAccount
+from tests.support.calls import app_routes
 from tests.support.hosted import hosted_app
 
 pytestmark = pytest.mark.timeout(400)
@@ -40,17 +42,35 @@ async def until_ended(worker: AzureWorker, execution_id: str) -> dict[str, Any]:
 
 
 async def test_it_indexes_every_function_without_a_warning_and_as_the_local_host_serves_it(
-    worker: AzureWorker, storage_account: StorageAccount
+    worker: AzureWorker, storage_account: StorageAccount, monkeypatch: pytest.MonkeyPatch
 ):
     functions = await worker.functions()
     assert not [line for line in worker.start_log if line.startswith(("WARNING", "ERROR", "CRITICAL"))]
     async with hosted_app(storage_account.connection_string) as hosted, aiohttp.ClientSession() as session:
         async with session.get(f"{hosted.client.url}/admin/host/status") as answer:
             status = await answer.json()
-        assert status["errors"] == []
-        assert status["functions"] == sorted(functions)
-    triggers = [bindings[0]["type"] for bindings in functions.values()]
-    assert {"httpTrigger", "queueTrigger", "timerTrigger"} == set(triggers)
+        async with session.get(f"{hosted.client.url}/admin/functions") as answer:
+            listed = await answer.json()
+    assert status["errors"] == []
+    here = {name: trigger_of(bindings) for name, bindings in functions.items()}
+    there = {function["name"]: trigger_of(function["config"]["bindings"]) for function in listed}
+    assert here == there
+    assert {"httpTrigger", "queueTrigger", "timerTrigger"} == {trigger["type"] for trigger in here.values()}
+    monkeypatch.setenv("AzureWebJobsStorage", storage_account.connection_string)
+    get_settings.cache_clear()
+    declared = {route.name: (route.path, [route.method]) for route in app_routes().values()}
+    assert {
+        name: (trigger["route"], trigger["methods"]) for name, trigger in here.items() if name in declared
+    } == declared
+
+
+def trigger_of(bindings: list[dict[str, Any]]) -> dict[str, Any]:
+    """What starts a function, without the names that differ by nothing but their case."""
+    (trigger,) = (binding for binding in bindings if binding["type"].endswith("Trigger"))
+    return {
+        name: sorted(map(str.upper, value)) if name == "methods" else value.lower() if name == "authLevel" else value
+        for name, value in trigger.items()
+    }
 
 
 async def test_a_sync_call_an_async_one_and_wrong_ones_are_answered_as_through_the_local_host(
