@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from shared.errors import StorageUnavailableError
 
@@ -47,6 +47,7 @@ class Kept(Generic[K, V]):
         task = self._reading.get(key)
         if task is None:
             task = self._reading[key] = asyncio.create_task(self._read_anew(key, now))
+            task.add_done_callback(_take_note)
         try:
             # Who goes away must not end the read for those who wait with them.
             return await asyncio.shield(task)
@@ -75,3 +76,9 @@ class Kept(Generic[K, V]):
         finally:
             if self._reading.get(key) is task:
                 del self._reading[key]
+
+
+def _take_note(task: asyncio.Task[Any]) -> None:
+    """Everybody may have gone away before it failed; asyncio would complain of an error that nobody has heard."""
+    if not task.cancelled():
+        task.exception()

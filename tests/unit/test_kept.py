@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -92,3 +93,17 @@ async def test_only_so_many_are_kept():
     for key in ("a", "b", "c", "b", "a"):
         await kept.get(key)
     assert store.reads == 4
+
+
+async def test_a_read_that_fails_after_all_have_gone_away_is_no_unheard_error(caplog: pytest.LogCaptureFixture):
+    store = Store()
+    store.gate.clear()
+    store.is_away = True
+    kept = Kept(store.read, seconds=60)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await kept.get("a")
+    store.gate.set()
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert caplog.text == ""
