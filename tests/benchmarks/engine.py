@@ -68,7 +68,7 @@ async def figures() -> list[Figure]:
 
 
 async def _call(name: str) -> None:
-    await execute(ExecutionRequest(execution_id="x", caller=CALLER, name=name))
+    await execute(ExecutionRequest(execution_id="x", caller=CALLER, name=name, config={}))
 
 
 async def _medians_us(
@@ -141,7 +141,7 @@ async def _script_figure() -> Figure:
     runs = RUNS // 5
 
     async def ours_run() -> None:
-        await execute(ExecutionRequest(execution_id="x", caller=CALLER, code=code))
+        await execute(ExecutionRequest(execution_id="x", caller=CALLER, code=code, config={}))
 
     # Scripts run in worker threads, so the way there and back is part of the floor; it costs twenty times the script.
     async def bare() -> None:
