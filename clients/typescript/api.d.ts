@@ -2023,7 +2023,7 @@ export interface operations {
                 noCache?: boolean;
                 /** @description Parameters of any other name; each is a parameter of the query by itself. */
                 others?: {
-                    [key: string]: string;
+                    [key: string]: unknown;
                 };
             };
             header?: {
@@ -2289,7 +2289,7 @@ export interface operations {
             query?: {
                 /** @description Parameters of any other name; each is a parameter of the query by itself. */
                 others?: {
-                    [key: string]: string;
+                    [key: string]: unknown;
                 };
             };
             header?: {
@@ -2361,7 +2361,7 @@ export interface operations {
             query?: {
                 /** @description Parameters of any other name; each is a parameter of the query by itself. */
                 others?: {
-                    [key: string]: string;
+                    [key: string]: unknown;
                 };
             };
             header?: {
@@ -2441,7 +2441,7 @@ export interface operations {
             query?: {
                 /** @description Parameters of any other name; each is a parameter of the query by itself. */
                 others?: {
-                    [key: string]: string;
+                    [key: string]: unknown;
                 };
             };
             header?: {
@@ -2521,7 +2521,7 @@ export interface operations {
             query?: {
                 /** @description Parameters of any other name; each is a parameter of the query by itself. */
                 others?: {
-                    [key: string]: string;
+                    [key: string]: unknown;
                 };
             };
             header?: {
@@ -3189,7 +3189,7 @@ export interface operations {
             query?: {
                 /** @description Parameters of any other name; each is a parameter of the query by itself. */
                 others?: {
-                    [key: string]: string;
+                    [key: string]: unknown;
                 };
             };
             header?: {
@@ -3227,7 +3227,7 @@ export interface operations {
             query?: {
                 /** @description Parameters of any other name; each is a parameter of the query by itself. */
                 others?: {
-                    [key: string]: string;
+                    [key: string]: unknown;
                 };
             };
             header?: {

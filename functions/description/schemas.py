@@ -86,7 +86,7 @@ def free_parameters() -> Schema:
         "description": "Parameters of any other name; each is a parameter of the query by itself.",
         "style": "form",
         "explode": True,
-        "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        "schema": {"type": "object", "additionalProperties": True},
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
 from shared.models.base import ApiModel, UtcDatetime, example
@@ -26,7 +26,9 @@ def _field_name(name: str) -> str:
     return name
 
 
-FieldName = Annotated[str, AfterValidator(_field_name)]
+FieldName = Annotated[
+    str, AfterValidator(_field_name), WithJsonSchema({"type": "string", "pattern": _FIELD_NAME.pattern})
+]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 
