@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast, get_args
 
 from pydantic import TypeAdapter
@@ -58,16 +58,21 @@ def _fits(adapter: TypeAdapter[Any], value: Any) -> bool:
     return True
 
 
+def parameters_of(metadata: FunctionMetadata) -> tuple[Sequence[WorkflowParameter], bool]:
+    """The parameters of a function, and whether it takes others besides."""
+    signature = read_signature(metadata.function)
+    return metadata.parameters or signature.parameters, signature.accepts_extra
+
+
 def parameters_schema(metadata: FunctionMetadata) -> Schema:
     """All of a function's parameters as the object that a call gives."""
-    signature = read_signature(metadata.function)
-    parameters = metadata.parameters or signature.parameters
+    parameters, takes_others = parameters_of(metadata)
     required = [parameter.name for parameter in parameters if is_needed(parameter)]
     return {
         "type": "object",
         "properties": {parameter.name: parameter_schema(parameter) for parameter in parameters},
         **({"required": required} if required else {}),
-        "additionalProperties": signature.accepts_extra,
+        "additionalProperties": takes_others,
     }
 
 
@@ -76,9 +81,9 @@ def is_needed(parameter: WorkflowParameter) -> bool:
     return parameter.required and (not parameter.has_default or parameter.default_from_signature)
 
 
-def may_answer_itself(function: Callable[..., Any]) -> bool:
+def may_answer_itself(metadata: FunctionMetadata) -> bool:
     """Whether the function may return an `EndpointResponse`, by what its annotation says."""
-    found = returned_type(function)
+    found = returned_type(metadata.function)
     return found in (Any, object) or _mentions(found)
 
 

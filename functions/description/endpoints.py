@@ -9,9 +9,8 @@ from functions.description.schemas import Schema, Schemas, free_parameters, quer
 from functions.description.security import security_of
 from functions.http.routes import JSON, Route
 from shared.errors import MethodNotAllowedError
-from shared.parameter_schemas import is_needed, may_answer_itself, parameter_schema, parameters_schema
+from shared.parameter_schemas import is_needed, may_answer_itself, parameter_schema, parameters_of, parameters_schema
 from shared.registry import FunctionMetadata
-from shared.signatures import read_signature
 
 # Azure's own: what stands there is neither passed on nor recorded.
 _RESERVED = "code"
@@ -27,7 +26,7 @@ def endpoint_operation(route: Route, metadata: FunctionMetadata, schemas: Schema
     """
     # The method is one that it takes.
     errors = tuple(error for error in route.errors if error is not MethodNotAllowedError)
-    own = replace(route, errors=errors, own_answers=may_answer_itself(metadata.function))
+    own = replace(route, errors=errors, own_answers=may_answer_itself(metadata))
     operation: Schema = {
         "operationId": f"{route.name}_{metadata.name}",
         "tags": ["endpoints"],
@@ -45,10 +44,10 @@ def endpoint_operation(route: Route, metadata: FunctionMetadata, schemas: Schema
 
 
 def _query(metadata: FunctionMetadata) -> list[Schema]:
-    signature = read_signature(metadata.function)
+    parameters, takes_others = parameters_of(metadata)
     found = [
         query_parameter(parameter.name, parameter_schema(parameter), required=is_needed(parameter))
-        for parameter in metadata.parameters or signature.parameters
+        for parameter in parameters
         if parameter.name.lower() != _RESERVED
     ]
-    return [*found, free_parameters()] if signature.accepts_extra else found
+    return [*found, free_parameters()] if takes_others else found

@@ -41,7 +41,6 @@ def test_only_the_engine_calls_a_registered_function():
         "shared/decorators.py",
         "shared/plans.py",
         "shared/parameter_schemas.py",
-        "functions/description/endpoints.py",
     }
     assert places(found) - readers == {"shared/engine.py"}
 

@@ -70,3 +70,14 @@ def test_every_module_of_routes_is_registered_with_the_app():
     assert files - {"__init__", "adapter", "endpoint_replies", "executed", "routes"} == {
         module.__name__.rpartition(".")[2] for module in MODULES
     }
+
+
+def test_a_start_does_not_pay_for_the_description_and_its_page():
+    code = (
+        "import function_app, sys;"
+        "late = [name for name in sys.modules if name.startswith('functions.description')];"
+        "from functions.http import docs;"
+        "assert not late and docs._read.cache_info().currsize == 0, late"
+    )
+    environ = {**os.environ, "AzureWebJobsStorage": "UseDevelopmentStorage=true"}
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2], check=True, env=environ)

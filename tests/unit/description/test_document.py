@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import Field
+from pydantic_core import core_schema
 
 from functions.description.document import document_of, document_text
 from functions.http.routes import ROUTES, Answer, RequestHeader, Route
 from shared.auth import Access
+from shared.context import EndpointResponse
 from shared.decorators import metadata_of, param, workflow
 from shared.errors import ConflictError
 from shared.models.base import ApiModel, UtcDatetime
@@ -183,3 +186,63 @@ def test_an_endpoint_that_may_answer_by_itself_says_so(registry: FunctionRegistr
     assert "default" in described["responses"]
     assert described["security"][-1] == {}
     assert described["requestBody"]["content"]["application/json"]["schema"]["additionalProperties"] is True
+
+
+def test_an_annotation_says_whether_a_workflow_answers_by_itself(registry: FunctionRegistry):
+    @workflow(name="either", endpoint_enabled=True)
+    def either() -> EndpointResponse | dict[str, int]:
+        return {}
+
+    @workflow(name="neither", endpoint_enabled=True)
+    def neither() -> dict[str, int]:
+        return {}
+
+    paths = document_of([metadata(either), metadata(neither)])["paths"]
+    assert "default" in paths["/endpoints/either"]["post"]["responses"]
+    assert "default" not in paths["/endpoints/neither"]["post"]["responses"]
+
+
+class Node:
+    """A class that pydantic can read by its own means, and not describe."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        return core_schema.no_info_plain_validator_function(lambda value: value)
+
+
+class Tree(ApiModel):
+    children: list[Tree] = Field(default_factory=list)
+
+
+def test_parameters_of_any_annotation_are_described(registry: FunctionRegistry):
+    @workflow(name="odd", endpoint_enabled=True, allowed_methods=["GET", "POST"])
+    def odd(node: Node, tree: Tree, when: UtcDatetime, pair: tuple[int, str] = (1, "a")) -> int:
+        return 1
+
+    described = document_of([metadata(odd)])
+    OpenAPIV31SpecValidator(json.loads(json.dumps(described))).validate()
+    fields = described["paths"]["/endpoints/odd"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert fields["required"] == ["node", "tree", "when"]
+    assert fields["properties"]["node"] == {}
+    # A class within itself has no place to be referred to: there it may be anything.
+    assert fields["properties"]["tree"]["properties"]["children"]["items"] == {}
+    assert fields["properties"]["when"]["format"] == "date-time"
+    assert fields["properties"]["pair"]["default"] == [1, "a"]
+
+
+def test_names_of_form_fields_are_described_as_they_are_checked():
+    fields = document()["components"]["schemas"]["FormField-Input"]["properties"]
+    pattern = fields["name"]["pattern"]
+    assert re.search(pattern, "customer")
+    assert not re.search(pattern, "7 days")
+
+
+def test_parameters_of_any_name_are_described_where_a_query_takes_them():
+    found = document()["paths"]["/data-providers/{providerName}"]["get"]["parameters"]
+    free = next(parameter for parameter in found if parameter.get("name") == "others")
+    # In a query everything is text, so nothing that is sent there can be wrong by itself.
+    assert (free["style"], free["explode"], free["schema"]) == (
+        "form",
+        True,
+        {"type": "object", "additionalProperties": True},
+    )
