@@ -7,6 +7,7 @@ import azure.functions as func
 from functions.http.adapter import Call, Reply, route
 from functions.http.routes import Nothing
 from shared.auth import Access
+from shared.errors import ConflictError
 from shared.handlers import configuration_handlers as handlers
 from shared.models.configuration import ConfigScopeQuery, ConfigValue, ConfigWrite
 
@@ -35,6 +36,7 @@ async def list_config(call: Call[Nothing, Nothing]) -> list[ConfigValue]:
     summary="Sets a configuration value: 201 when there was none of its key, else 200",
     body=ConfigWrite,
     answers={200: ConfigValue, 201: ConfigValue},
+    errors=(ConflictError,),
 )
 async def set_config(call: Call[ConfigWrite, Nothing]) -> Reply:
     value, is_new = await handlers.set_config(call.body, call.principal)
@@ -50,6 +52,7 @@ async def set_config(call: Call[ConfigWrite, Nothing]) -> Reply:
     summary="Removes a configuration value",
     query=ConfigScopeQuery,
     answers={204: None},
+    errors=(ConflictError,),
 )
 async def delete_config(call: Call[Nothing, ConfigScopeQuery]) -> Reply:
     await handlers.delete_config(call.path["key"], call.query.scope, call.principal)

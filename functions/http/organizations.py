@@ -7,6 +7,7 @@ import azure.functions as func
 from functions.http.adapter import Call, Reply, route
 from functions.http.routes import Nothing
 from shared.auth import Access
+from shared.errors import ConflictError
 from shared.handlers import organizations_handlers as handlers
 from shared.models.organizations import OrganizationCreate, OrganizationModel, OrganizationPatch
 
@@ -35,6 +36,7 @@ async def list_organizations(_: Call[Nothing, Nothing]) -> list[OrganizationMode
     summary="Makes an organization",
     body=OrganizationCreate,
     answers={201: OrganizationModel},
+    errors=(ConflictError,),
 )
 async def create_organization(call: Call[OrganizationCreate, Nothing]) -> Reply:
     made = await handlers.create_organization(call.body, call.principal)
@@ -63,6 +65,7 @@ async def get_organization(call: Call[Nothing, Nothing]) -> OrganizationModel:
     summary="Changes what the body names of an organization",
     body=OrganizationPatch,
     answers={200: OrganizationModel},
+    errors=(ConflictError,),
 )
 async def update_organization(call: Call[OrganizationPatch, Nothing]) -> OrganizationModel:
     return await handlers.update_organization(call.path["orgId"], call.body, call.principal)
@@ -76,6 +79,7 @@ async def update_organization(call: Call[OrganizationPatch, Nothing]) -> Organiz
     access=Access.ADMIN,
     summary="Deletes an organization; what it had stays stored, out of everybody's reach",
     answers={204: None},
+    errors=(ConflictError,),
 )
 async def delete_organization(call: Call[Nothing, Nothing]) -> Reply:
     await handlers.delete_organization(call.path["orgId"], call.principal)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import schemathesis
+
+# Of the request's first line, as Azure's host and ours have it; less what does not come from the description.
+LONGEST_QUERY = 7500
 
 
 @schemathesis.hook
 def filter_case(_: schemathesis.HookContext, case: schemathesis.Case) -> bool:
-    """Azure's host reads headers as UTF-8, and answers others with an empty 400."""
+    """Azure's host reads headers as UTF-8, and answers others, and very long addresses, by itself."""
     headers: dict[str, Any] = dict(case.headers or {})
-    return all(str(value).isascii() for value in headers.values())
+    query: dict[str, Any] = dict(case.query or {})
+    path: dict[str, Any] = dict(case.path_parameters or {})
+    written = sum(len(quote(f"{name}={value}")) for name, value in (*query.items(), *path.items()))
+    return all(str(value).isascii() for value in headers.values()) and written <= LONGEST_QUERY
