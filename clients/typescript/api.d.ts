@@ -678,6 +678,12 @@ export interface components {
          *     A `secret_ref` says where the secret is: `env:NAME` for an app setting, or the name of a secret in the key vault,
          *     with `/VERSION` for one of its versions. `scope` is `GLOBAL` or the organization that the call works in, which it
          *     also is when it is left out.
+         * @example {
+         *       "description": "Of the mail server",
+         *       "key": "smtp.port",
+         *       "type": "int",
+         *       "value": 587
+         *     }
          */
         ConfigWrite: {
             key: string;
@@ -1353,6 +1359,11 @@ export interface components {
          *
          *     Users belong to it who are among its `members`, and those of the tenant `trustedTenantId` whose e-mail address is
          *     of `domain`; a domain without a trusted tenant makes nobody a member, since any tenant can give out any address.
+         * @example {
+         *       "domain": "contoso.com",
+         *       "name": "Contoso",
+         *       "trustedTenantId": "0f4c1d6e-1111-4222-8333-444455556666"
+         *     }
          */
         OrganizationCreate: {
             /** @default null */
@@ -1389,6 +1400,9 @@ export interface components {
         /**
          * OrganizationPatch
          * @description What is to be changed of an organization; what is left out stays as it is, `null` takes a value away.
+         * @example {
+         *       "isActive": false
+         *     }
          */
         OrganizationPatch: {
             /** @default null */

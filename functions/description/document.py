@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from functions.description.endpoints import endpoint_operation
 from functions.description.operations import (
     SHARED_PARAMETERS,
     error_responses,
+    links_of,
     operation_of,
     tag_of,
 )
@@ -39,10 +41,7 @@ def document_of(endpoints: Iterable[FunctionMetadata]) -> Schema:
     paths, schemas, components = _base(routes)
     own: dict[str, Schema] = {}
     for metadata in endpoints:
-        for route in routes:
-            if route.access is Access.ENDPOINT and route.method in metadata.allowed_methods:
-                path = "/" + route.path.replace(f"{{{route.parameters[0]}}}", metadata.name)
-                own.setdefault(path, {})[route.method.lower()] = endpoint_operation(route, metadata, schemas)
+        own |= _paths_of(metadata, routes, schemas)
     return {
         "openapi": OPENAPI,
         "info": {"title": "Workflow platform", "version": API_VERSION, "description": _ABOUT},
@@ -56,6 +55,24 @@ def document_of(endpoints: Iterable[FunctionMetadata]) -> Schema:
 def document_text(endpoints: Iterable[FunctionMetadata]) -> str:
     """The document as JSON text."""
     return json.dumps(document_of(endpoints), ensure_ascii=False, separators=(",", ":"))
+
+
+# Of the workspace as it is loaded: one that is loaded anew has new metadata.
+_endpoints: WeakKeyDictionary[FunctionMetadata, tuple[Sequence[Route], dict[str, Schema]]] = WeakKeyDictionary()
+
+
+def _paths_of(metadata: FunctionMetadata, routes: Sequence[Route], schemas: Schemas) -> dict[str, Schema]:
+    known = _endpoints.get(metadata)
+    if known is not None and known[0] == routes:
+        return known[1]
+    paths: dict[str, Schema] = {}
+    for route in routes:
+        if route.access is Access.ENDPOINT and route.method in metadata.allowed_methods:
+            path = "/" + route.path.replace(f"{{{route.parameters[0]}}}", metadata.name)
+            operation = endpoint_operation(route, metadata, schemas, links_of(route, routes, schemas))
+            paths.setdefault(path, {})[route.method.lower()] = operation
+    _endpoints[metadata] = (routes, paths)
+    return paths
 
 
 # Routes are declared once, when the app is imported; tests may declare more.

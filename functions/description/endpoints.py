@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from functions.description.operations import header_parameters, responses_of
@@ -16,13 +17,16 @@ from shared.registry import FunctionMetadata
 _RESERVED = "code"
 
 
-def endpoint_operation(route: Route, metadata: FunctionMetadata, schemas: Schemas) -> Schema:
+def endpoint_operation(
+    route: Route, metadata: FunctionMetadata, schemas: Schemas, links: Mapping[int, Schema]
+) -> Schema:
     """The call of one workflow by one method.
 
     Args:
         route: of all endpoints, with this method.
         metadata: the workflow's.
         schemas: of what the routes answer.
+        links: of the route's answers.
     """
     # The method is one that it takes.
     errors = tuple(error for error in route.errors if error is not MethodNotAllowedError)
@@ -32,7 +36,7 @@ def endpoint_operation(route: Route, metadata: FunctionMetadata, schemas: Schema
         "tags": ["endpoints"],
         "summary": metadata.description or metadata.name,
         "parameters": header_parameters(own),
-        "responses": responses_of(own, schemas),
+        "responses": responses_of(own, schemas, links),
         "security": security_of(route.access, is_public=metadata.public_endpoint),
     }
     if route.method in ("GET", "DELETE"):

@@ -40,7 +40,7 @@ def operation_of(route: Route, routes: Iterable[Route], schemas: Schemas) -> Sch
         "summary": route.summary,
         **({"description": _ADMIN_ONLY} if route.access is Access.ADMIN else {}),
         "parameters": [*_path_parameters(route), *_query_parameters(route), *header_parameters(route)],
-        "responses": responses_of(route, schemas, _links(route, routes, schemas)),
+        "responses": responses_of(route, schemas, links_of(route, routes, schemas)),
         "security": security_of(route.access),
     }
     body = _request_body(route, schemas)
@@ -131,7 +131,7 @@ def headers_of(headers: Mapping[str, str]) -> Schema:
     return {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
 
 
-def _links(route: Route, routes: Iterable[Route], schemas: Schemas) -> dict[int, Schema]:
+def links_of(route: Route, routes: Iterable[Route], schemas: Schemas) -> dict[int, Schema]:
     """Where to go on after a call that has made something.
 
     A field of the answer that is named as another route's only parameter leads there; so does `id`, to the routes

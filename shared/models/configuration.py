@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from shared.models.base import ApiModel, UtcDatetime
+from shared.models.base import ApiModel, UtcDatetime, example
 
 ConfigType = Literal["string", "int", "bool", "json", "secret_ref"]
 ConfigKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,127}$")]
@@ -19,6 +19,8 @@ class ConfigWrite(ApiModel):
     with `/VERSION` for one of its versions. `scope` is `GLOBAL` or the organization that the call works in, which it
     also is when it is left out.
     """
+
+    model_config = example({"key": "smtp.port", "value": 587, "type": "int", "description": "Of the mail server"})
 
     key: ConfigKey
     value: Any

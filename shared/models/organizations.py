@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from shared.models.base import ApiModel, UtcDatetime
+from shared.models.base import ApiModel, UtcDatetime, example
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 # A host name (RFC 1123, section 2.1) of at least two labels.
@@ -41,6 +41,10 @@ class OrganizationCreate(ApiModel):
     of `domain`; a domain without a trusted tenant makes nobody a member, since any tenant can give out any address.
     """
 
+    model_config = example(
+        {"name": "Contoso", "domain": "contoso.com", "trustedTenantId": "0f4c1d6e-1111-4222-8333-444455556666"}
+    )
+
     id: _OrganizationId | None = None
     name: _Name
     domain: _Domain | None = None
@@ -51,6 +55,8 @@ class OrganizationCreate(ApiModel):
 
 class OrganizationPatch(ApiModel):
     """What is to be changed of an organization; what is left out stays as it is, `null` takes a value away."""
+
+    model_config = example({"isActive": False})
 
     name: _Name | None = None
     domain: _Domain | None = None

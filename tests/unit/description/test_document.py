@@ -14,7 +14,7 @@ from pydantic import Field
 from pydantic_core import core_schema
 
 from functions.description.document import document_of, document_text
-from functions.http.routes import ROUTES, Answer, RequestHeader, Route
+from functions.http.routes import ROUTES, Answer, AnyContent, Nothing, RequestHeader, Route
 from shared.auth import Access
 from shared.context import EndpointResponse
 from shared.decorators import metadata_of, param, workflow
@@ -175,6 +175,7 @@ def test_an_endpoint_has_its_workflows_own_parameters(registry: FunctionRegistry
     assert "405" not in described["get"]["responses"]
     assert "default" not in described["get"]["responses"]
     assert described["get"]["operationId"] == "endpoints_get_everything"
+    assert "executions_get" in described["post"]["responses"]["202"]["links"]
 
 
 def test_an_endpoint_that_may_answer_by_itself_says_so(registry: FunctionRegistry):
@@ -246,3 +247,9 @@ def test_parameters_of_any_name_are_described_where_a_query_takes_them():
         True,
         {"type": "object", "additionalProperties": True},
     )
+
+
+def test_every_body_is_shown_by_an_example():
+    document()
+    bodies = {route.body for route in ROUTES} - {Nothing, AnyContent}
+    assert [body.__name__ for body in bodies if not body.model_json_schema().get("examples")] == []
