@@ -32,7 +32,9 @@ _SETTING = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]{0,127})")
 _VAULT_SECRET = re.compile(r"([0-9A-Za-z-]{1,127})(?:/([0-9a-f]{32}))?")
 # What the platform and the app itself live on is not for workflows.
 _PLATFORMS_OWN = re.compile(
-    r"(AzureWebJobs|AzureFunctions|WEBSITE_|FUNCTIONS_|IDENTITY_|MSI_|APPLICATIONINSIGHTS_)", re.I
+    r"(AzureWebJobs|AzureFunctions|WEBSITE_|FUNCTIONS_|IDENTITY_|MSI_|APPLICATIONINSIGHTS_|CONTAINER_|MACHINEKEY_"
+    r"|AZURE_CLIENT_|AZURE_FEDERATED_|MICROSOFT_PROVIDER_|OTEL_)",
+    re.IGNORECASE,
 )
 
 
