@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -125,6 +126,14 @@ def typed_options(context, needed, text, number, ratio, flag, data, items, mail,
 '''
 
 
+async def end_background() -> None:
+    """Ends what the platform does in the background, while its connections can still be closed."""
+    tasks = [task for task in asyncio.all_tasks() if "/shared/" in task.get_coro().cr_code.co_filename]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @pytest_asyncio.fixture
 async def app(
     storage_account: StorageAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -142,6 +151,7 @@ async def app(
     await close_storage()
     with staging(FunctionRegistry()):
         yield get_storage
+    await end_background()
     await close_storage()
     get_settings.cache_clear()
     get_workspace.cache_clear()
