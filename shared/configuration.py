@@ -72,14 +72,10 @@ class Configuration:
             The values; while storage is out of reach those known before, or a mapping that raises
             `StorageUnavailableError` when it is asked for one.
         """
-        if time.monotonic() >= self._away_until:
-            try:
-                async with asyncio.timeout(READ_LIMIT_SECONDS):
-                    return await self._values.get(scope)
-            except (StorageUnavailableError, TimeoutError):
-                logger.warning("The configuration can't be read: storage is out of reach")
-                self._away_until = time.monotonic() + AWAY_SECONDS
-        return _Unreadable()
+        try:
+            return await self._values.get(scope)
+        except StorageUnavailableError:
+            return _Unreadable()
 
     async def mask(self, scope: str) -> SecretMask:
         """Knows all secrets of the scope that can be had; those of earlier times, too."""
@@ -127,10 +123,19 @@ class Configuration:
             logger.warning("A secret can't be masked: %s", error)
 
     async def _read(self, scope: str) -> Mapping[str, Any]:
+        if time.monotonic() < self._away_until:
+            raise StorageUnavailableError
+        try:
+            async with asyncio.timeout(READ_LIMIT_SECONDS):
+                found = await self._repository.read(scope)
+        except (StorageUnavailableError, TimeoutError):
+            logger.warning("The configuration can't be read: storage is out of reach")
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            raise StorageUnavailableError from None
         # The scope's own come first, so written last.
         return {
             value.key: SecretReference(value.value) if value.type == "secret_ref" else value.value
-            for value in reversed(await self._repository.read(scope))
+            for value in reversed(found)
         }
 
 

@@ -329,6 +329,24 @@ async def test_while_storage_is_away_the_values_of_before_serve(app: App, monkey
     assert (await shown("region"))["region"] == "north"
 
 
+async def test_while_storage_does_not_answer_the_values_of_before_serve_too(app: App, monkeypatch: pytest.MonkeyPatch):
+    await put("region", "north")
+    await shown("region")
+    asked: list[str] = []
+
+    async def hangs(_: object, scope: str) -> Any:
+        asked.append(scope)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ConfigurationRepository, "read", hangs)
+    monkeypatch.setattr("shared.configuration.READ_LIMIT_SECONDS", 0.05)
+    monkeypatch.setattr(get_configuration()._values, "_seconds", 0.0)
+    assert (await shown("region"))["region"] == "north"
+    assert (await shown("region"))["region"] == "north"
+    # Nobody waits for it a second time.
+    assert asked == ["GLOBAL"]
+
+
 async def test_keys_that_are_no_names_are_refused(app: App):
     for key in ("", "1a", "a b", "a/b", "a" * 129):
         with pytest.raises((BadRequestError, ValueError)):
