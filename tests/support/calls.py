@@ -27,13 +27,13 @@ class Called:
 
 def app_routes() -> dict[str, Route]:
     """The routes of the whole app, by the names of their functions; the settings must be there."""
-    _functions()
+    functions()
     return {route.name: route for route in ROUTES}
 
 
 @lru_cache(maxsize=1)
-def _functions() -> dict[str, Any]:
-    # The app reads the settings when it is imported, and gives its functions once.
+def functions() -> dict[str, Any]:
+    """The app's functions by name. It reads the settings when it is imported, and gives its functions once."""
     import function_app
 
     return {str(found.get_function_name()): found.get_user_function() for found in function_app.app.get_functions()}
@@ -67,7 +67,7 @@ async def call(
         route_params=path,
         body=content,
     )
-    response = await _functions()[name](request)
+    response = await functions()[name](request)
     text = response.get_body()
     try:
         answer = json.loads(text) if text else None
