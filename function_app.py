@@ -21,7 +21,7 @@ from functions.http import (
 )
 from functions.queue import poison, worker
 from functions.timer import cleanup, recovery
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.telemetry import start_telemetry
 
 # An app whose settings are wrong must say so when it starts, not at its first request.

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from shared.errors import ConfigurationError
-from shared.jobs import StopSignal
-from shared.log_buffer import LogBuffer
-from shared.masking import SecretMask
+from shared.logs.buffer import LogBuffer
+from shared.logs.masking import SecretMask
 from shared.models.base import GLOBAL_SCOPE
+from shared.runtime.calls import StopSignal
 from shared.serialization import to_json
 
 SecretResolver = Callable[[str], Awaitable[str]]

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from shared.errors import DefinitionError
+from shared.parameters.signatures import FunctionSignature, read_signature
+from shared.parameters.validation import check_parameter
 from shared.registry import (
     DATA_PROVIDER,
     WORKFLOW,
@@ -23,8 +25,6 @@ from shared.registry import (
     get_registry,
     place_of,
 )
-from shared.signatures import FunctionSignature, read_signature
-from shared.validation import check_parameter
 
 VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email")
 VALID_METHODS = ("GET", "POST", "PUT", "DELETE")

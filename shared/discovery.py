@@ -24,7 +24,7 @@ from pathlib import Path
 from shared.decorators import settle_parameters
 from shared.errors import DefinitionError
 from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, get_registry, staging
-from shared.settings import HTTP_RUN_LIMIT_SECONDS, Settings, get_settings
+from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS, Settings, get_settings
 
 logger = logging.getLogger(__name__)
 

@@ -11,24 +11,24 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from shared.cache import get_provider_cache
-from shared.cache_keys import question_of
-from shared.capture import capture_into
-from shared.configuration import equip
+from shared.configuration.values import equip
 from shared.context import EndpointResponse, ExecutionContext, masked_response, notes_of
+from shared.data_providers.cache import get_provider_cache
+from shared.data_providers.cache_key import question_of
+from shared.data_providers.options import options_of
 from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError, ProviderFailedError
-from shared.execution import ExecutionRequest, ExecutionResult
-from shared.failures import describe_failure, message_of, user_line_of
-from shared.jobs import Outcome
-from shared.log_buffer import LogBuffer
+from shared.execution_request import ExecutionRequest, ExecutionResult
+from shared.logs.buffer import LogBuffer
+from shared.logs.capture import capture_into
 from shared.models.executions import ExecutionStatus
-from shared.options import options_of
-from shared.plans import CallPlan, plan_of
+from shared.parameters.plans import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
-from shared.running import run_in_thread, run_on_loop
+from shared.runtime.calls import Outcome
+from shared.runtime.failures import describe_failure, message_of, user_line_of
+from shared.runtime.watch import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
 from shared.serialization import to_json
-from shared.settings import DATA_PROVIDER_LIMIT_SECONDS, get_settings
+from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS, get_settings
 from shared.telemetry import Kind, execution_span
 
 __all__ = [

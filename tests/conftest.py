@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from dev.azurite import Azurite
 from shared.storage import Storage
+from shared.storage.azure.clients import AzureStorage
 from tests.support.accounts import ACCOUNTS, StorageAccount, generated_accounts, unused_accounts
 from tests.support.proxy import StorageProxy
 
@@ -57,7 +58,7 @@ def storage_account(storage_accounts: Iterator[StorageAccount]) -> StorageAccoun
 @pytest_asyncio.fixture
 async def storage(storage_account: StorageAccount) -> AsyncIterator[Storage]:
     """The test's own storage account, as the app uses it; closed at the end."""
-    opened = Storage(storage_account.connection_string)
+    opened = AzureStorage(storage_account.connection_string)
     yield opened
     await opened.close()
 
@@ -72,6 +73,6 @@ async def proxy(azurite: Azurite, storage_account: StorageAccount) -> AsyncItera
 @pytest_asyncio.fixture
 async def proxied(proxy: StorageProxy) -> AsyncIterator[Storage]:
     """The test's own storage account as the app uses it, through `proxy`; closed at the end."""
-    opened = Storage(proxy.connection_string)
+    opened = AzureStorage(proxy.connection_string)
     yield opened
     await opened.close()

@@ -58,7 +58,7 @@ def description() -> dict[str, Any]:
 def describe() -> dict[str, Any]:
     """As `description`, in this process."""
     import functions.http
-    from functions.description.document import document_of
+    from functions.openapi.document import document_of
     from shared.discovery import get_workspace
     from shared.registry import get_registry
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from functions.http.routes import IDEMPOTENCY_KEY, ROUTES, AnyContent, Nothing, RequestHeader, Route
-from shared.auth import Access, Principal, authenticate, authorize, refuse_forged
+from shared.access.authentication import authenticate
+from shared.access.principal import Access, Principal, authorize, refuse_forged
 from shared.context import HttpRequestInfo
 from shared.errors import (
     BadRequestError,
@@ -23,9 +24,9 @@ from shared.errors import (
     PlatformError,
     UnauthorizedError,
 )
-from shared.idempotency import IdempotencyKey
+from shared.executions.idempotency import IdempotencyKey
 from shared.models.errors import ErrorResponse
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.telemetry import continue_trace
 
 logger = logging.getLogger(__name__)

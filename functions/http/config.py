@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions.http.adapter import Call, Reply, route
 from functions.http.routes import Nothing
-from shared.auth import Access
+from shared.access.principal import Access
 from shared.errors import ConflictError
 from shared.handlers import configuration_handlers as handlers
 from shared.models.configuration import ConfigScopeQuery, ConfigValue, ConfigWrite

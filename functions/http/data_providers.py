@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions.http.adapter import Call, route
 from functions.http.routes import Nothing
-from shared.auth import Access
+from shared.access.principal import Access
 from shared.errors import ProviderFailedError, ProviderTimeoutError
 from shared.handlers import data_providers_handlers as handlers
 from shared.models.data_providers import DataProviderList, ProviderOptions, ProviderQuery, ProviderRequest

@@ -11,7 +11,7 @@ import azure.functions as func
 
 from functions.http.adapter import Call, RawReply, route
 from functions.http.routes import Answer, Nothing, RequestHeader
-from shared.auth import Access
+from shared.access.principal import Access
 from shared.errors import NotFoundError
 
 blueprint = func.Blueprint()

@@ -8,7 +8,7 @@ from functions.http.adapter import Call, RawReply, Reply, route
 from functions.http.endpoint_replies import endpoint_reply
 from functions.http.executed import EXECUTED_ANSWERS, executed_reply
 from functions.http.routes import IDEMPOTENCY_KEY, AnyContent
-from shared.auth import Access
+from shared.access.principal import Access
 from shared.errors import MethodNotAllowedError, TooManyRequestsError
 from shared.handlers import endpoints_handlers
 

@@ -7,7 +7,7 @@ import azure.functions as func
 from functions.http.adapter import Call, Reply, route
 from functions.http.executed import EXECUTED_ANSWERS, executed_reply
 from functions.http.routes import IDEMPOTENCY_KEY, RESULT_TOKEN, Nothing
-from shared.auth import Access
+from shared.access.principal import Access
 from shared.errors import ConflictError, InvalidInputError
 from shared.handlers import executions_handlers as handlers
 from shared.models.executions import (

@@ -11,7 +11,7 @@ import azure.functions as func
 from functions.http.adapter import Call, Reply, route
 from functions.http.executed import EXECUTED_ANSWERS, executed_reply
 from functions.http.routes import IDEMPOTENCY_KEY, IF_MATCH, Answer, Nothing
-from shared.auth import Access
+from shared.access.principal import Access
 from shared.errors import ConflictError, ProviderFailedError, ProviderTimeoutError
 from shared.handlers import form_options, form_runs, form_uploads, forms_handlers
 from shared.handlers.form_options import FormOptions

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions.http.adapter import Call, route
 from functions.http.routes import Nothing
-from shared.auth import Access
+from shared.access.principal import Access
 from shared.handlers import health_handlers
 from shared.models.health import HealthModel
 

@@ -8,7 +8,7 @@ import azure.functions as func
 
 from functions.http.adapter import Call, RawReply, route
 from functions.http.routes import JSON, Answer, Nothing
-from shared.auth import Access
+from shared.access.principal import Access
 from shared.handlers import endpoints_handlers
 
 blueprint = func.Blueprint()
@@ -26,7 +26,7 @@ blueprint = func.Blueprint()
 async def get_openapi(call: Call[Nothing, Nothing]) -> RawReply:
     endpoints = await endpoints_handlers.endpoints_for(call.principal_or_none)
     # Only who asks for the document pays for the modules that make it.
-    from functions.description.document import document_text
+    from functions.openapi.document import document_text
 
     text = await asyncio.to_thread(document_text, endpoints)
     return RawReply(text.encode(), 200, {"Content-Type": JSON})

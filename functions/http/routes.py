@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.auth import Access
+from shared.access.principal import Access
 from shared.errors import (
     BadRequestError,
     ConflictError,

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from functions.http.adapter import Call, Reply, route
 from functions.http.routes import Nothing
-from shared.auth import Access
+from shared.access.principal import Access
 from shared.handlers import workflow_keys_handlers as handlers
 from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKey, WorkflowKeyCreate
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared.recovery import get_recovery
+from shared.executions.recovery import get_recovery
 
 blueprint = func.Blueprint()
 

@@ -14,7 +14,7 @@ from pydantic_core import SchemaError
 
 from shared.forms.choices import Choices, static_options
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormSchema
-from shared.parameter_types import value_type
+from shared.parameters.types import value_type
 from shared.registry import WorkflowParameter
 
 # More digits than a float can tell apart stay an int.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.models.audit import AuditEntry, AuditPage, AuditQuery
 from shared.repositories.audit import AuditRepository
 from shared.repositories.ids import new_execution_id

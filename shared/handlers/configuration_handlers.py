@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, StrictBool, StrictInt, TypeAdapter, ValidationError
 
-from shared.auth import Principal
-from shared.configuration import get_configuration
+from shared.access.principal import Principal
+from shared.configuration.secrets import setting_named_by
+from shared.configuration.values import get_configuration
 from shared.errors import FieldError, InvalidInputError, NotFoundError
 from shared.handlers.audit_handlers import note
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.configuration import ConfigType, ConfigValue, ConfigWrite
 from shared.repositories.configuration import ConfigurationRepository
-from shared.secret_store import setting_named_by
 from shared.serialization import to_json
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import get_storage
 
 LONGEST_VALUE_CHARACTERS = 32 * 1024

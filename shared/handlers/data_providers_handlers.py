@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, prepare, run
 from shared.errors import ForbiddenError, ProviderTimeoutError
@@ -17,8 +17,8 @@ from shared.handlers.workflows_handlers import parameter_model
 from shared.models.data_providers import DataProviderList, DataProviderModel, ProviderOptions, ProviderRequest
 from shared.models.executions import ExecutionStatus
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, get_registry
-from shared.running import GRACE_SECONDS
-from shared.settings import DATA_PROVIDER_LIMIT_SECONDS
+from shared.runtime.watch import GRACE_SECONDS
+from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS
 
 # A run ends by its own time limit; this is for one that waits, since all threads are busy, to be begun.
 _ANSWER_LIMIT_SECONDS = DATA_PROVIDER_LIMIT_SECONDS + GRACE_SECONDS + 1

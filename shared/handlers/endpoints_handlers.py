@@ -7,20 +7,20 @@ import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from shared.auth import PUBLIC, Principal
+from shared.access.principal import PUBLIC, Principal
+from shared.access.rate_limits import RateLimiter
 from shared.context import HttpRequestInfo
 from shared.discovery import ensure_loaded
-from shared.endpoint_requests import parameters_of, without_secrets
 from shared.engine import ExecutionRequest
 from shared.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthorizedError
+from shared.executions.idempotency import IdempotencyKey
+from shared.handlers.endpoint_requests import parameters_of, without_secrets
 from shared.handlers.workflows_handlers import Executed, submit
-from shared.idempotency import IdempotencyKey
 from shared.models.executions import ExecutionAccepted
-from shared.rates import RateLimiter
 from shared.registry import WORKFLOW, FunctionMetadata, get_registry
 from shared.repositories.ids import new_execution_id
 from shared.repositories.workflow_keys import AccessKey
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 
 _RATES = RateLimiter()
 

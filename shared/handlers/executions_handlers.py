@@ -10,14 +10,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.auth import Principal
-from shared.configuration import get_configuration
+from shared.access.principal import Principal
+from shared.configuration.values import get_configuration
 from shared.engine import ExecutionRequest
 from shared.errors import NotFoundError, UnauthorizedError
-from shared.executor import get_executor
-from shared.handlers.views import detail_of, links_of
+from shared.executions.executor import get_executor
+from shared.executions.idempotency import IdempotencyKey
+from shared.handlers.execution_views import detail_of, links_of
 from shared.handlers.workflows_handlers import Executed, submit
-from shared.idempotency import IdempotencyKey
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import (
     ExecutionAccepted,
@@ -31,9 +31,9 @@ from shared.models.executions import (
     ExecutionVariablesView,
 )
 from shared.registry import WORKFLOW
-from shared.repositories.executions import ExecutionRepository
+from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
+from shared.repositories.executions.store import ExecutionRepository
 from shared.repositories.ids import new_execution_id, parse_execution_id
-from shared.repositories.records import ExecutionFilters, ExecutionRecord
 from shared.storage import get_storage
 
 _LOOK_AGAIN_SECONDS = 1.0

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.errors import FieldError, ForbiddenError, InvalidInputError, NotFoundError
 from shared.forms.bindings import FREE_INPUTS, Bound, resolve_inputs
 from shared.forms.cascades import FieldOptions, options_of_form
@@ -19,7 +19,7 @@ from shared.handlers.forms_handlers import get_form
 from shared.models.base import ApiModel
 from shared.models.data_providers import Option, ProviderOptions
 from shared.models.forms import FormField, FormOptionsRequest, FormProviderRequest, FormSchema
-from shared.plans import plan_of
+from shared.parameters.plans import plan_of
 
 # A value that is not among the options at hand is looked for; so many of one field at most.
 _MOST_SEARCHES = 20

@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, prepare, resolve, run
+from shared.executions.idempotency import IdempotencyKey
 from shared.forms.checks import check_form_data
 from shared.handlers.form_options import submitted_options
 from shared.handlers.form_uploads import resolve_files
 from shared.handlers.forms_handlers import form_to_run, get_form
 from shared.handlers.run_failures import failure_of
 from shared.handlers.workflows_handlers import Executed, replay, submit
-from shared.idempotency import IdempotencyKey
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import FormDataRequest, StartupResponse
-from shared.plans import plan_of
+from shared.parameters.plans import plan_of
 from shared.registry import WORKFLOW
 from shared.repositories.ids import new_execution_id
-from shared.settings import HTTP_RUN_LIMIT_SECONDS
+from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS
 
 
 async def execute_form(

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.errors import BadRequestError, FieldError, InvalidInputError
 from shared.handlers.forms_handlers import form_to_run
 from shared.models.forms import Form, FormField, UploadUrlRequest, UploadUrlResponse
 from shared.repositories.form_uploads import FormUploadRepository, Upload
-from shared.storage import get_storage
-from shared.storage.blobs import BlobProperties
+from shared.storage import BlobProperties, get_storage
 
 URL_VALID_FOR = timedelta(minutes=15)
 _BYTES_PER_MB = 1024 * 1024

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.errors import ConflictError, FieldError, InvalidInputError, PreconditionFailedError
 from shared.handlers.audit_handlers import note

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.discovery import ensure_loaded, get_workspace
 from shared.errors import ServiceUnavailableError
 from shared.models.health import Health, HealthDetails, HealthModel, LoadErrorModel
 from shared.registry import get_registry
-from shared.running import pool_figures
+from shared.runtime.watch import pool_figures
 from shared.storage import get_storage
 
 

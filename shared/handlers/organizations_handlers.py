@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from shared.auth import Principal
+from shared.access.organizations import forget_organizations
+from shared.access.principal import Principal
 from shared.errors import FieldError, InvalidInputError
 from shared.handlers.audit_handlers import note
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.organizations import OrganizationCreate, OrganizationModel, OrganizationPatch
-from shared.organizations import forget_organizations
 from shared.repositories.organizations import Directory, OrganizationRepository
 from shared.storage import get_storage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.engine import ExecutionResult
 from shared.errors import PlatformError, ProviderFailedError, ProviderTimeoutError, UserError
 from shared.models.executions import ExecutionStatus

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from shared.access_keys import get_key_ring
-from shared.auth import Principal
+from shared.access.keys import get_key_ring
+from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.errors import FieldError, InvalidInputError, NotFoundError
 from shared.handlers.audit_handlers import note

@@ -7,20 +7,20 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.context import EndpointResponse
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest
 from shared.errors import BadRequestError, ForbiddenError
-from shared.executor import Submission, get_executor
+from shared.executions.executor import Submission, get_executor
+from shared.executions.idempotency import IdempotencyKey, get_idempotent_executor
 from shared.handlers.audit_handlers import note
-from shared.handlers.views import links_of, response_of
-from shared.idempotency import IdempotencyKey, get_idempotent_executor
+from shared.handlers.execution_views import links_of, response_of
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionResponse
 from shared.models.workflows import ParameterModel, WorkflowModel
 from shared.registry import WORKFLOW, FunctionMetadata, WorkflowParameter, get_registry
 from shared.repositories.ids import new_execution_id
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 
 
 @dataclass(frozen=True, slots=True)

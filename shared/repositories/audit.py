@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from shared.models.audit import AuditEntry
-from shared.repositories.execution_keys import ALL, key_of_token, key_range, main_key, token_of
+from shared.repositories.executions.keys import ALL, key_of_token, key_range, main_key, token_of
 from shared.storage import AlreadyExistsError, Insert
 from shared.storage.keys import key_text
 

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.repositories.sweeping import remove_rows
-from shared.storage import Insert, MissingError, ModifiedError, Row
-from shared.storage.blobs import BlobProperties
+from shared.storage import BlobProperties, Insert, MissingError, ModifiedError, Row
 from shared.storage.keys import key_text
 
 if TYPE_CHECKING:

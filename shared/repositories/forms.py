@@ -23,7 +23,7 @@ from shared.storage.keys import key_text
 
 if TYPE_CHECKING:
     from shared.storage import Storage
-    from shared.storage.tables import Change, Values
+    from shared.storage.interface import Change, Values
 
 TABLE = "Forms"
 CONTAINER = "forms"

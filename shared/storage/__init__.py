@@ -1,17 +1,31 @@
-"""Azure Storage: tables, queues, blobs. The only package that knows the storage SDKs, which it imports on first use."""
+"""Where records are kept: tables, queues and blobs, and the rooms that hold the kinds of storage there are."""
 
-from shared.storage.blobs import Blobs
-from shared.storage.clients import Storage, close_storage, get_storage
+from shared.storage.azure.clients import close_storage, get_storage
 from shared.storage.counting import CallCounter, count_storage_calls, current_counter
 from shared.storage.errors import AlreadyExistsError, MissingError, ModifiedError, RefusedError
-from shared.storage.queues import Queue
-from shared.storage.tables import Page, Row, Table
-from shared.storage.transactions import Delete, Insert, Merge, Replace, Upsert
+from shared.storage.interface import (
+    BlobProperties,
+    Blobs,
+    Change,
+    Delete,
+    Insert,
+    Merge,
+    Page,
+    Queue,
+    Replace,
+    Row,
+    Storage,
+    Table,
+    Upsert,
+    Values,
+)
 
 __all__ = [
     "AlreadyExistsError",
+    "BlobProperties",
     "Blobs",
     "CallCounter",
+    "Change",
     "Delete",
     "Insert",
     "Merge",
@@ -25,6 +39,7 @@ __all__ = [
     "Storage",
     "Table",
     "Upsert",
+    "Values",
     "close_storage",
     "count_storage_calls",
     "current_counter",

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.errors import SettingsError
-from shared.execution import ExecutionResult
-from shared.settings import Settings
+from shared.execution_request import ExecutionResult
+from shared.settings.environment import Settings
 from shared.telemetry.spans import ExecutionSpan, Kind, Run, Telemetry
 
 __all__ = ["Kind", "continue_trace", "execution_span", "start_telemetry", "use_telemetry"]

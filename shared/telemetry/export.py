@@ -19,10 +19,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.execution import ExecutionResult
+from shared.execution_request import ExecutionResult
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
-from shared.settings import Settings, TelemetryTarget
+from shared.settings.environment import Settings, TelemetryTarget
 from shared.telemetry.spans import ExecutionSpan, Run, Telemetry
 
 # A worker is ended without a word (azure-functions-host issue 12007): what waits longer than this is lost with it.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
-from shared.execution import ExecutionRequest, ExecutionResult
+from shared.execution_request import ExecutionRequest, ExecutionResult
 
 Kind = Literal["workflow", "data_provider", "script"]
 

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from shared.queue_messages import EXECUTION_QUEUE
-from shared.settings import get_settings
+from shared.executions.queue_messages import EXECUTION_QUEUE
+from shared.settings.environment import get_settings
 from shared.storage import Storage
 from tests.azure_worker.peer import AzureWorker, NoWorkerError, azure_worker, worker_python
 from tests.support.accounts import StorageAccount

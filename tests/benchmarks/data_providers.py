@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from dev.azurite import Azurite
-from shared.auth import Principal
-from shared.cache import ProviderCache
-from shared.cache_keys import question_of
+from shared.access.principal import Principal
 from shared.context import Caller
+from shared.data_providers.cache import ProviderCache
+from shared.data_providers.cache_key import question_of
 from shared.decorators import data_provider, metadata_of, param
 from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest, execute, prepare
-from shared.execution import ExecutionResult
+from shared.execution_request import ExecutionResult
 from shared.handlers.data_providers_handlers import provide_options
 from shared.registry import FunctionRegistry, get_registry, staging
 from shared.repositories.provider_answers import ProviderAnswerRepository
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import close_storage, count_storage_calls, get_storage
 from tests.benchmarks.report import Figure
 

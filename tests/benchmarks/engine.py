@@ -16,12 +16,12 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from shared.capture import capture_into
 from shared.context import Caller, ExecutionContext
 from shared.decorators import param, workflow
 from shared.engine import ExecutionRequest, execute
-from shared.log_buffer import LogBuffer
-from shared.plans import plan_of
+from shared.logs.buffer import LogBuffer
+from shared.logs.capture import capture_into
+from shared.parameters.plans import plan_of
 from shared.registry import FunctionRegistry, get_registry, staging
 from tests.benchmarks.report import Figure
 

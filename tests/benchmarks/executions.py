@@ -28,17 +28,17 @@ from dev.azurite import Azurite
 from shared.context import Caller
 from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest
-from shared.executor import get_executor
+from shared.executions.executor import get_executor
+from shared.executions.queue_messages import EXECUTION_QUEUE, message_of
 from shared.models.executions import ExecutionStatus
-from shared.queue_messages import EXECUTION_QUEUE, message_of
 from shared.registry import FunctionRegistry, staging
-from shared.repositories.execution_keys import list_key, lists_of, main_key, status_list
-from shared.repositories.execution_rows import payload_values, record_values, summary_values
-from shared.repositories.executions import TABLE
+from shared.repositories.executions.keys import list_key, lists_of, main_key, status_list
+from shared.repositories.executions.record import ExecutionRecord
+from shared.repositories.executions.rows import payload_values, record_values, summary_values
+from shared.repositories.executions.store import TABLE
 from shared.repositories.ids import new_execution_id
 from shared.repositories.payloads import PayloadStore
-from shared.repositories.records import ExecutionRecord
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import close_storage, get_storage
 from tests.azure_worker.peer import NoWorkerError, azure_worker, http_call
 from tests.benchmarks.report import Figure

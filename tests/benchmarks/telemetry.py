@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from shared.context import Caller
 from shared.engine import PreparedExecution
-from shared.execution import ExecutionRequest, ExecutionResult
+from shared.execution_request import ExecutionRequest, ExecutionResult
 from shared.models.executions import ExecutionStatus
 from shared.telemetry import execution_span, use_telemetry
 from shared.telemetry.export import SpanTelemetry

@@ -28,6 +28,8 @@ from dev.azurite import Azurite
 ROOT = Path(__file__).resolve().parents[2]
 QUEUE = "workflow-executions"
 SEED_FORM = ROOT / "dev" / "seed_form.json"
+
+
 @dataclass(slots=True)
 class Walk:
     """The files that a call passed, in its order, without repetitions in a row."""

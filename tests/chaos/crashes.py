@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from shared.leases import LEASE_SECONDS
+from shared.executions.lease import LEASE_SECONDS
 from tests.chaos.callers import execute, execution, until_all_ended
 from tests.chaos.work import Work
 from tests.support.hosted import HostedApp, hosted_app

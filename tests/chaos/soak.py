@@ -20,10 +20,10 @@ from pathlib import Path
 from shared.context import Caller
 from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest
-from shared.executor import get_executor
+from shared.executions.executor import get_executor
 from shared.registry import FunctionRegistry, staging
 from shared.repositories.ids import new_execution_id
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import close_storage
 from tests.support.accounts import StorageAccount
 

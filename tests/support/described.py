@@ -15,8 +15,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 import functions.http
-from functions.description.document import document_of
 from functions.http.routes import ROUTES, Route
+from functions.openapi.document import document_of
 
 # What the adapter and the host say of every answer.
 _EVERYWHERE = {"cache-control", "content-length", "content-type", "date", "server", "x-content-type-options"}

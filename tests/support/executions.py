@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.models.executions import ExecutionStatus
-from shared.repositories.execution_keys import list_key, lists_of, main_key
-from shared.repositories.execution_rows import payload_values, record_values, summary_values
-from shared.repositories.executions import TABLE
+from shared.repositories.executions.keys import list_key, lists_of, main_key
+from shared.repositories.executions.record import ExecutionEnd, ExecutionRecord
+from shared.repositories.executions.rows import payload_values, record_values, summary_values
+from shared.repositories.executions.store import TABLE
 from shared.repositories.ids import IdGenerator, new_execution_id
 from shared.repositories.payloads import PayloadStore
-from shared.repositories.records import ExecutionEnd, ExecutionRecord
 from shared.storage import Insert, Storage
 from shared.storage.keys import key_text
 

@@ -10,16 +10,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from shared.auth import Principal
-from shared.configuration import get_configuration
+from shared.access.principal import Principal
+from shared.configuration.values import get_configuration
 from shared.context import Caller
-from shared.executor import get_executor
+from shared.executions.executor import get_executor
 from shared.handlers.configuration_handlers import set_config
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.configuration import ConfigWrite
 from shared.models.executions import ExecuteRequest
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import close_storage, get_storage
 
 ADMIN = Principal(Caller("admin-1", name="Admin"), is_platform_admin=True)

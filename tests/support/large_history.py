@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from dev.azurite import Azurite
-from shared.repositories.executions import TABLE
-from shared.repositories.records import ExecutionRecord
-from shared.storage import Insert, Storage
+from shared.repositories.executions.record import ExecutionRecord
+from shared.repositories.executions.store import TABLE
+from shared.storage import Insert
+from shared.storage.azure.clients import AzureStorage
 from shared.storage.keys import key_text
 from tests.support.executions import insert_directly, rows_of
 
@@ -26,7 +27,7 @@ async def azurite_with(folder: Path, records: list[ExecutionRecord]) -> AsyncIte
     """An Azurite whose devstoreaccount1 holds these records of one scope, and nothing else."""
     azurite = Azurite(folder)
     azurite.start()
-    storage = Storage(azurite.connection_string)
+    storage = AzureStorage(azurite.connection_string)
     await insert_directly(storage, records[:1])
     rows = await rows_of(storage, records)
     await storage.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.settings import HOSTED_MARKS, load_settings
-from shared.storage_settings import read_storage_settings
+from shared.settings.environment import HOSTED_MARKS, load_settings
+from shared.settings.storage_account import read_storage_settings
 
 STORAGE = "AzureWebJobsStorage"
 

@@ -85,7 +85,7 @@ def test_no_key_opens_storage_and_no_secret_is_in_a_template():
 
 def test_administrators_are_made_by_the_role_that_the_code_asks_for():
     (role,) = json.loads((INFRA / "app-roles.json").read_text(encoding="utf-8"))
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "shared").glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "shared").rglob("*.py"))
     assert f'"{role["value"]}"' in source
 
 

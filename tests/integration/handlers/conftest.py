@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.context import Caller
 from shared.discovery import get_workspace
 from shared.registry import FunctionRegistry, staging
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Storage, close_storage, get_storage
 from tests.support.accounts import StorageAccount
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from shared.access_keys import get_key_ring
-from shared.auth import Access, Principal
+from shared.access.keys import get_key_ring
+from shared.access.principal import Access, Principal
 from shared.context import Caller, Organization
 from shared.handlers.configuration_handlers import set_config
 from shared.handlers.forms_handlers import create_form
@@ -34,7 +34,7 @@ from shared.repositories.workflow_keys import (
     new_key_id,
     new_raw_key,
 )
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Storage, get_storage
 from tests.support.calls import app_routes, call
 from tests.support.principals import client_principal

@@ -33,7 +33,7 @@ from shared.models.forms import FormRequest
 from shared.models.organizations import OrganizationCreate, OrganizationPatch
 from shared.models.workflow_keys import WorkflowKeyCreate
 from shared.repositories.audit import AuditRepository
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Storage, close_storage
 from tests.integration.handlers.conftest import ADMIN
 from tests.support.proxy import StorageProxy

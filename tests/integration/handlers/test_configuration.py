@@ -16,11 +16,11 @@ from urllib.parse import quote
 
 import pytest
 
-from shared.auth import Principal
-from shared.configuration import get_configuration
+from shared.access.principal import Principal
+from shared.configuration.values import get_configuration
 from shared.context import Organization
 from shared.errors import BadRequestError, InvalidInputError, NotFoundError, PayloadTooLargeError
-from shared.executor import get_executor
+from shared.executions.executor import get_executor
 from shared.handlers.configuration_handlers import delete_config, list_config, set_config
 from shared.handlers.data_providers_handlers import provide_options
 from shared.handlers.executions_handlers import get_execution, get_logs, rerun_execution

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from functions.timer.cleanup import remove_what_is_over
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.context import Organization
 from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest, execute
@@ -28,7 +28,7 @@ from shared.handlers.executions_handlers import list_executions
 from shared.models.data_providers import ProviderOptions, ProviderRequest
 from shared.models.executions import ExecutionListQuery
 from shared.repositories.provider_answers import TABLE
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Storage, Upsert, get_storage
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
 
@@ -129,7 +129,7 @@ async def test_what_is_asked_for_never_to_be_kept_is_run_each_time():
 
 
 async def test_a_provider_that_reads_who_is_calling_gives_everybody_their_own(caplog: pytest.LogCaptureFixture):
-    with caplog.at_level(logging.WARNING, "shared.cache"):
+    with caplog.at_level(logging.WARNING, "shared.data_providers.cache"):
         answers = [values(await provide_options("whose", {}, who)) for who in (USER, OTHER_USER, USER)]
     assert answers == [["one@example.com", 1], ["two@example.com", 2], ["one@example.com", 3]]
     assert caplog.text.count("whose reads who is calling") == 1

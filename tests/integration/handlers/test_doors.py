@@ -12,7 +12,7 @@ import pytest
 
 from shared.context import HttpRequestInfo
 from shared.errors import InvalidInputError
-from shared.executor import get_executor
+from shared.executions.executor import get_executor
 from shared.handlers.data_providers_handlers import provide_options
 from shared.handlers.endpoints_handlers import call_endpoint
 from shared.handlers.executions_handlers import get_execution
@@ -21,9 +21,9 @@ from shared.handlers.forms_handlers import create_form
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionStatus
 from shared.models.forms import FormDataRequest, FormRequest
-from shared.repositories.executions import ExecutionRepository
+from shared.repositories.executions.record import ExecutionRecord
+from shared.repositories.executions.store import ExecutionRepository
 from shared.repositories.ids import new_execution_id
-from shared.repositories.records import ExecutionRecord
 from shared.storage import Storage, get_storage
 from shared.testing import run_named
 from tests.integration.handlers.conftest import ADMIN, USER

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from shared import access_keys
-from shared.access_keys import KeyRing, get_key_ring
+from shared.access import keys as access_keys
+from shared.access.keys import KeyRing, get_key_ring
+from shared.access.rate_limits import RateLimiter
 from shared.errors import InvalidInputError, UnauthorizedError
-from shared.executor import get_executor
+from shared.executions.executor import get_executor
 from shared.handlers import endpoints_handlers
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.workflow_keys_handlers import create_key, list_keys, revoke_key
 from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKeyCreate
-from shared.rates import RateLimiter
 from shared.repositories.workflow_keys import TABLE, WorkflowKeyRepository, hash_of
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN
 from tests.support.calls import Called, call

@@ -12,12 +12,12 @@ from azure.storage.queue import QueueClient
 from shared.context import Caller
 from shared.engine import ExecutionRequest
 from shared.errors import StorageUnavailableError
-from shared.executor import Executor
-from shared.queue_messages import EXECUTION_QUEUE
-from shared.recovery import Recovery
-from shared.repositories.executions import ExecutionRepository
+from shared.executions.executor import Executor
+from shared.executions.queue_messages import EXECUTION_QUEUE
+from shared.executions.recovery import Recovery
+from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
+from shared.repositories.executions.store import ExecutionRepository
 from shared.repositories.ids import new_execution_id
-from shared.repositories.records import ExecutionFilters, ExecutionRecord
 from shared.storage import Storage
 from tests.support.accounts import StorageAccount
 from tests.support.proxy import Exchange, StorageProxy

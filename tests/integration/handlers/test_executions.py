@@ -116,7 +116,7 @@ async def test_waiting_for_log_lines_ends_when_there_are_some(app: App):
     waiting = asyncio.create_task(get_logs(accepted.execution_id, ExecutionLogsQuery(wait=20), ADMIN))
     await asyncio.sleep(0.05)
     assert not waiting.done()
-    from shared.executor import get_executor
+    from shared.executions.executor import get_executor
 
     await get_executor().run_queued(f'{{"execution_id": "{accepted.execution_id}"}}')
     logs = await asyncio.wait_for(waiting, 10)

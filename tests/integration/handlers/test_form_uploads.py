@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.context import Organization
 from shared.errors import BadRequestError, InvalidInputError
 from shared.handlers.form_runs import execute_form

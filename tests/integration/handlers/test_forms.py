@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.context import Organization
 from shared.errors import (
     ConflictError,
@@ -21,11 +21,11 @@ from shared.errors import (
     ProviderFailedError,
     ProviderTimeoutError,
 )
+from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.executions_handlers import list_executions
 from shared.handlers.form_options import all_options, provider_options
 from shared.handlers.form_runs import execute_form, start_form
 from shared.handlers.forms_handlers import create_form, delete_form, get_form, list_forms, update_form
-from shared.idempotency import IdempotencyKey
 from shared.models.executions import ExecutionListQuery, ExecutionResponse
 from shared.models.forms import FormDataRequest, FormOptionsRequest, FormProviderRequest, FormRequest
 from shared.repositories.forms import CONTAINER

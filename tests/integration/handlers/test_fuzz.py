@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.client_principal import read_client_principal
+from shared.access.app_service import read_client_principal
 from shared.errors import BadRequestError, PlatformError
-from shared.queue_messages import read_message
-from shared.repositories.execution_keys import ALL, key_of_token, list_key, token_of
+from shared.executions.queue_messages import read_message
+from shared.repositories.executions.keys import ALL, key_of_token, list_key, token_of
 from shared.repositories.ids import new_execution_id
 from shared.repositories.workflow_keys import is_raw_key, new_raw_key
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Storage, close_storage
 from tests.support.calls import app_routes, call
 

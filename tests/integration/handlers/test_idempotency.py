@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from shared.auth import Principal
+from shared.access.principal import Principal
 from shared.context import Caller
 from shared.engine import ExecutionRequest
 from shared.errors import BadRequestError, ConflictError, InvalidInputError, StorageUnavailableError
-from shared.executor import Executor, get_executor
+from shared.executions.executor import Executor, get_executor
+from shared.executions.idempotency import IdempotencyKey, IdempotentExecutor
+from shared.executions.queue_messages import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import list_executions, rerun_execution
 from shared.handlers.workflows_handlers import Executed, execute_workflow
-from shared.idempotency import IdempotencyKey, IdempotentExecutor
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
-from shared.queue_messages import EXECUTION_QUEUE
-from shared.repositories.executions import ExecutionRepository
+from shared.repositories.executions.store import ExecutionRepository
 from shared.repositories.idempotency_keys import KEPT_FOR, IdempotencyKeyRepository
 from shared.repositories.ids import new_execution_id
 from shared.storage import Storage, count_storage_calls, get_storage

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from shared import leases
 from shared.errors import ConflictError, ForbiddenError, NotFoundError, StorageUnavailableError
-from shared.executor import get_executor
+from shared.executions import lease as leases
+from shared.executions.executor import get_executor
 from shared.handlers.executions_handlers import cancel_execution, get_execution, list_executions, rerun_execution
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import (
@@ -24,8 +24,8 @@ from shared.models.executions import (
     ExecutionResponse,
     ExecutionStatus,
 )
-from shared.repositories.executions import ExecutionRepository
-from shared.settings import get_settings
+from shared.repositories.executions.store import ExecutionRepository
+from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls, get_storage
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
 

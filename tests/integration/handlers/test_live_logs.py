@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from shared import leases
-from shared.executor import get_executor
+from shared.executions import lease as leases
+from shared.executions.executor import get_executor
+from shared.executions.recovery import get_recovery
 from shared.handlers.executions_handlers import cancel_execution, get_logs
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionLogsQuery
-from shared.recovery import get_recovery
-from shared.repositories.executions import ExecutionRepository
+from shared.repositories.executions.store import ExecutionRepository
 from shared.storage import Storage, count_storage_calls, get_storage
 from tests.integration.handlers.conftest import ADMIN
 

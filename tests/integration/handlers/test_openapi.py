@@ -10,7 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from shared.handlers.workflow_keys_handlers import create_key
 from shared.models.workflow_keys import WorkflowKeyCreate
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Storage
 from tests.integration.handlers.conftest import ADMIN
 from tests.support.calls import call

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared import organizations
+from shared.access import organizations
+from shared.access.organizations import find_organization, organization_of
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.handlers.organizations_handlers import (
     create_organization,
@@ -18,8 +19,7 @@ from shared.handlers.organizations_handlers import (
     update_organization,
 )
 from shared.models.organizations import OrganizationCreate, OrganizationModel, OrganizationPatch
-from shared.organizations import find_organization, organization_of
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN
 from tests.support.calls import Called, call

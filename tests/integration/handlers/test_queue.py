@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared.configuration import get_configuration
-from shared.executor import get_executor
+from shared.configuration.values import get_configuration
+from shared.executions.executor import get_executor
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionDetail
@@ -116,12 +116,12 @@ async def test_what_a_queued_run_raises_is_recorded(app: App):
 async def test_a_message_that_names_no_execution_is_logged_and_dropped(
     app: App, text: str, caplog: pytest.LogCaptureFixture
 ):
-    with caplog.at_level(logging.WARNING, logger="shared.executor"):
+    with caplog.at_level(logging.WARNING, logger="shared.executions.executor"):
         await get_executor().run_queued(text)
     assert "dropped" in caplog.text
 
 
 async def test_a_message_for_an_unknown_execution_is_logged_and_dropped(app: App, caplog: pytest.LogCaptureFixture):
-    with caplog.at_level(logging.WARNING, logger="shared.executor"):
+    with caplog.at_level(logging.WARNING, logger="shared.executions.executor"):
         await deliver("01a208e8-207f-7dec-923b-02a182093ae8", org_id="nobody's")
     assert caplog.text.count("dropped") == 1

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from shared.errors import StorageUnavailableError
-from shared.executor import Executor
+from shared.executions.executor import Executor
+from shared.executions.queue_messages import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import get_execution, list_executions
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionListQuery, ExecutionSummary
-from shared.queue_messages import EXECUTION_QUEUE
-from shared.repositories.executions import ExecutionRepository
-from shared.settings import get_settings
+from shared.repositories.executions.store import ExecutionRepository
+from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN
 from tests.integration.handlers.test_enqueueing import new_request

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from shared.context import Organization
-from shared.executor import get_executor
+from shared.executions.executor import get_executor
+from shared.executions.queue_messages import EXECUTION_QUEUE
+from shared.executions.recovery import Recovered, Recovery, get_recovery
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionStatus
-from shared.queue_messages import EXECUTION_QUEUE
-from shared.recovery import Recovered, Recovery, get_recovery
-from shared.repositories.executions import CONTAINER, ExecutionRepository
-from shared.repositories.records import ExecutionRecord
+from shared.repositories.executions.record import ExecutionRecord
+from shared.repositories.executions.store import CONTAINER, ExecutionRepository
 from shared.storage import Storage, count_storage_calls, get_storage
 from tests.integration.handlers.conftest import ADMIN
 from tests.support.executions import new_record

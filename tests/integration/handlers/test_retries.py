@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from shared.executor import Executor, get_executor
+from shared.executions.executor import Executor, get_executor
+from shared.executions.queue_messages import EXECUTION_QUEUE
+from shared.executions.recovery import get_recovery
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionDetail
-from shared.queue_messages import EXECUTION_QUEUE
-from shared.recovery import get_recovery
-from shared.repositories.executions import ExecutionRepository
+from shared.repositories.executions.store import ExecutionRepository
 from shared.storage import Queue, Storage
 from tests.integration.handlers.conftest import ADMIN, USER
 from tests.support.proxy import StorageProxy

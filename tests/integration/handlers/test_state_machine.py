@@ -23,14 +23,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from shared.context import Caller, Organization
 from shared.engine import ExecutionRequest
 from shared.errors import ConflictError
-from shared.executor import Executor, get_executor
+from shared.executions.executor import Executor, get_executor
+from shared.executions.queue_messages import EXECUTION_QUEUE
+from shared.executions.recovery import Recovery
 from shared.models.executions import ExecutionStatus
-from shared.queue_messages import EXECUTION_QUEUE
-from shared.recovery import Recovery
-from shared.repositories.executions import ExecutionRepository
+from shared.repositories.executions.record import ExecutionRecord
+from shared.repositories.executions.store import ExecutionRepository
 from shared.repositories.ids import new_execution_id
-from shared.repositories.records import ExecutionRecord
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Queue, Storage, close_storage, get_storage
 from tests.support import gates
 from tests.support.accounts import StorageAccount

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from shared.configuration import get_configuration
+from shared.configuration.values import get_configuration
 from shared.errors import BadRequestError, ForbiddenError, FunctionNotFoundError, InvalidInputError
+from shared.executions.queue_messages import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import get_execution, list_executions
 from shared.handlers.workflows_handlers import execute_workflow, list_workflows
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
-from shared.queue_messages import EXECUTION_QUEUE
-from shared.settings import get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN, USER
 

@@ -16,11 +16,12 @@ import pytest
 from dev.azurite import DEFAULT_ACCOUNT
 from shared.errors import BadRequestError
 from shared.models.executions import ExecutionStatus, ExecutionSummary
-from shared.repositories import execution_lists as module
-from shared.repositories.execution_lists import MOST_QUERIES
-from shared.repositories.executions import ExecutionRepository
-from shared.repositories.records import ExecutionFilters, ExecutionRecord
+from shared.repositories.executions import lists as module
+from shared.repositories.executions.lists import MOST_QUERIES
+from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
+from shared.repositories.executions.store import ExecutionRepository
 from shared.storage import Storage
+from shared.storage.azure.clients import AzureStorage
 from tests.support.accounts import StorageAccount
 from tests.support.executions import SCOPE, history, insert_directly, new_record, success
 from tests.support.large_history import azurite_with
@@ -82,7 +83,7 @@ async def test_the_newest_page_of_a_hundred_thousand_records_is_one_small_query_
     async with azurite_with(tmp_path, records) as azurite:
         account = StorageAccount(DEFAULT_ACCOUNT, azurite.connection_string)
         async with StorageProxy(azurite, account) as proxy:
-            storage = Storage(proxy.connection_string)
+            storage = AzureStorage(proxy.connection_string)
             executions = ExecutionRepository(storage)
             found = await executions.get(SCOPE, records[50_000].execution_id)
             assert found is not None

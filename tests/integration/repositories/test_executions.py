@@ -12,10 +12,10 @@ import pytest
 
 from shared.errors import StorageUnavailableError
 from shared.models.executions import ExecutionStatus
-from shared.repositories.execution_rows import payload_values
-from shared.repositories.executions import CONTAINER, TABLE, ExecutionChangedError, ExecutionRepository
+from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
+from shared.repositories.executions.rows import payload_values
+from shared.repositories.executions.store import CONTAINER, TABLE, ExecutionChangedError, ExecutionRepository
 from shared.repositories.ids import new_execution_id
-from shared.repositories.records import ExecutionFilters, ExecutionRecord
 from shared.storage import MissingError, Storage, count_storage_calls
 from tests.support.executions import SCOPE, new_record, success
 from tests.support.proxy import Exchange, StorageProxy

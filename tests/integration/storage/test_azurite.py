@@ -13,13 +13,13 @@ import pytest
 
 from dev import azurite as module
 from dev.azurite import PROJECT, Azurite, AzuriteError
-from shared.storage import Storage
+from shared.storage.azure.clients import AzureStorage
 
 
 async def test_it_answers_once_started_and_keeps_data_and_ports_over_a_restart(tmp_path: Path) -> None:
     with Azurite(tmp_path) as azurite:
         ports = azurite.ports
-        storage = Storage(azurite.connection_string)
+        storage = AzureStorage(azurite.connection_string)
         await storage.table("Kept").insert("p", "k", {"value": 1})
         await storage.queue("kept").send("hello")
         await storage.blobs("kept").put("name", b"content")

@@ -8,7 +8,7 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from shared.storage import Storage, count_storage_calls
-from shared.storage.queues import LONGEST_MESSAGE_BYTES
+from shared.storage.azure.queues import LONGEST_MESSAGE_BYTES
 from tests.support.accounts import StorageAccount
 
 

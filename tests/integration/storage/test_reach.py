@@ -12,13 +12,14 @@ import pytest
 from dev.azurite import Azurite
 from shared.errors import StorageUnavailableError
 from shared.storage import AlreadyExistsError, Storage, close_storage, count_storage_calls, get_storage
+from shared.storage.azure.clients import AzureStorage
 from tests.support.accounts import StorageAccount
 from tests.support.proxy import StorageProxy
 
 
 async def test_without_storage_every_call_fails_soon_and_with_it_again_works(tmp_path: Path) -> None:
     with Azurite(tmp_path) as azurite:
-        storage = Storage(azurite.connection_string)
+        storage = AzureStorage(azurite.connection_string)
         await storage.table("Rows").insert("p", "before", {})
         assert storage.is_available
         azurite.kill()
@@ -51,7 +52,7 @@ async def test_a_storage_that_accepts_and_never_answers_is_given_up_by_the_check
     silent = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     endpoint = f"TableEndpoint=http://127.0.0.1:{port}/name"
-    storage = Storage(f"DefaultEndpointsProtocol=http;AccountName=name;AccountKey=a2V5;{endpoint};")
+    storage = AzureStorage(f"DefaultEndpointsProtocol=http;AccountName=name;AccountKey=a2V5;{endpoint};")
     started = time.monotonic()
     assert not await storage.check()
     assert 1.5 < time.monotonic() - started < 3
@@ -70,7 +71,7 @@ async def test_an_answer_that_says_no_means_that_storage_is_there(storage: Stora
 
 async def test_a_wrong_key_is_said_without_showing_it(storage_account: StorageAccount) -> None:
     key = storage_account.connection_string.partition("AccountKey=")[2].partition(";")[0]
-    storage = Storage(storage_account.connection_string.replace(key, "d3Jvbmc="))
+    storage = AzureStorage(storage_account.connection_string.replace(key, "d3Jvbmc="))
     with pytest.raises(StorageUnavailableError, match="refuses this app's credentials") as caught:
         await storage.table("Rows").get("p", "k")
     assert caught.value.__cause__ is None
@@ -107,7 +108,7 @@ async def test_a_client_of_another_loop_is_refused_with_a_reason(storage: Storag
 
 
 def test_a_closed_storage_can_be_used_from_a_new_loop(storage_account: StorageAccount) -> None:
-    storage = Storage(storage_account.connection_string)
+    storage = AzureStorage(storage_account.connection_string)
 
     async def use() -> None:
         await storage.table("Rows").get("p", "k")
@@ -120,7 +121,7 @@ def test_a_closed_storage_can_be_used_from_a_new_loop(storage_account: StorageAc
 async def test_the_process_has_one_storage_until_it_is_closed(
     storage_account: StorageAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared import settings
+    from shared.settings import environment as settings
 
     monkeypatch.setenv("AzureWebJobsStorage", storage_account.connection_string)
     settings.get_settings.cache_clear()

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from shared import running
 from shared.context import ExecutionContext
-from shared.jobs import StopSignal
-from shared.running import loop_pool, pool_figures
-from tests.unit.engine.conftest import Execute, messages
+from shared.runtime import watch as running
+from shared.runtime.calls import StopSignal
+from shared.runtime.watch import loop_pool, pool_figures
+from tests.unit.conftest import Execute, messages
 
 SHORT = 0.2
 

@@ -14,7 +14,7 @@ from shared.engine import ExecutionRequest, execute, prepare, resolve
 from shared.errors import FunctionNotFoundError, UserError
 from shared.models.executions import ExecutionStatus
 from shared.registry import FunctionMetadata, FunctionRegistry
-from tests.unit.engine.conftest import Execute, messages, request
+from tests.unit.conftest import Execute, messages, request
 
 
 async def test_async_and_plain_functions_return_their_result(run_function: Execute):

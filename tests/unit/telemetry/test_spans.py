@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from shared.context import Caller, Organization
 from shared.engine import ExecutionRequest, execute
-from shared.masking import SecretMask
+from shared.logs.masking import SecretMask
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, FunctionRegistry, staging
 from shared.telemetry import continue_trace, use_telemetry
 from shared.telemetry.export import LogExport, SpanTelemetry

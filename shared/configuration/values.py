@@ -1,0 +1,164 @@
+"""What a run finds configured: the values of its scope over the global ones, and the secrets that they point to.
+
+Every secret of the scope is looked up when a run begins, so that it can be masked in whatever the run leaves behind,
+and both are kept for a while: usually a run reads nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from shared.configuration.secrets import SecretStore
+from shared.context import SecretReference
+from shared.errors import ConfigurationError, StorageUnavailableError
+from shared.execution_request import ExecutionRequest
+from shared.logs.masking import SecretMask
+from shared.models.base import GLOBAL_SCOPE
+from shared.repositories.configuration import ConfigurationRepository
+from shared.settings.environment import get_settings
+from shared.storage import Storage, get_storage
+from shared.ttl_cache import Kept
+
+logger = logging.getLogger(__name__)
+
+# What is changed holds in every process after this time at the latest.
+KEPT_SECONDS = 15.0
+# For so long old values serve while storage is out of reach.
+STALE_SECONDS = 300.0
+# Storage that does not answer must not use up a run's time.
+READ_LIMIT_SECONDS = 3.0
+AWAY_SECONDS = 10.0
+
+
+class _Unreadable(Mapping[str, Any]):
+    """Stands for values that can't be read: a run that asks for none of them goes on."""
+
+    def __getitem__(self, key: str) -> NoReturn:
+        raise StorageUnavailableError("The configuration can't be read: storage is out of reach")
+
+    def __iter__(self) -> Iterator[str]:
+        return self[""]
+
+    def __len__(self) -> int:
+        return self[""]
+
+
+class Configuration:
+    """The configuration of all scopes, as known in this process.
+
+    Args:
+        values: where it is stored.
+        secrets: where the secrets are.
+    """
+
+    def __init__(self, values: ConfigurationRepository, secrets: SecretStore) -> None:
+        self._repository = values
+        self._secrets = secrets
+        self._values = Kept(self._read, seconds=KEPT_SECONDS, stale_seconds=STALE_SECONDS)
+        self._masks: dict[str, SecretMask] = {}
+        self._away_until = 0.0
+
+    async def values(self, scope: str) -> Mapping[str, Any]:
+        """The values by key; secrets as `SecretReference`. One storage call at most, and never a long wait.
+
+        Args:
+            scope: the organization's id, or `GLOBAL`.
+
+        Returns:
+            The values; while storage is out of reach those known before, or a mapping that raises
+            `StorageUnavailableError` when it is asked for one.
+        """
+        try:
+            return await self._values.get(scope)
+        except StorageUnavailableError:
+            return _Unreadable()
+
+    async def mask(self, scope: str) -> SecretMask:
+        """Knows all secrets of the scope that can be had; those of earlier times, too."""
+        values = await self.values(scope)
+        mask = self._masks.setdefault(scope, SecretMask())
+        if not isinstance(values, _Unreadable):
+            await asyncio.gather(
+                *(
+                    self._note(key, reference, mask)
+                    for key, reference in values.items()
+                    if isinstance(reference, SecretReference)
+                )
+            )
+        return mask
+
+    async def secret(self, scope: str, key: str) -> str:
+        """The secret that a value points to.
+
+        Raises:
+            ConfigurationError: there is no such value, or it points to nothing that can be had.
+            StorageUnavailableError: the configuration can't be read.
+        """
+        reference = (await self.values(scope)).get(key)
+        if not isinstance(reference, SecretReference):
+            what = "is no secret" if reference is not None else "is not configured"
+            raise ConfigurationError(f"The secret {key!r} {what}")
+        secret = await self._secrets.get(key, reference)
+        self._masks.setdefault(scope, SecretMask()).add(secret)
+        return secret
+
+    def forget(self) -> None:
+        """Has this process read all values anew at once; what is masked stays masked."""
+        self._values.forget()
+        self._secrets.forget()
+
+    async def close(self) -> None:
+        """Closes the connection to the vault."""
+        await self._secrets.close()
+
+    async def _note(self, key: str, reference: SecretReference, mask: SecretMask) -> None:
+        try:
+            mask.add(await self._secrets.get(key, reference))
+        except ConfigurationError as error:
+            # The run that asks for it hears of it; this one may do without.
+            logger.warning("A secret can't be masked: %s", error)
+
+    async def _read(self, scope: str) -> Mapping[str, Any]:
+        if time.monotonic() < self._away_until:
+            raise StorageUnavailableError
+        try:
+            async with asyncio.timeout(READ_LIMIT_SECONDS):
+                found = await self._repository.read(scope)
+        except (StorageUnavailableError, TimeoutError):
+            logger.warning("The configuration can't be read: storage is out of reach")
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            raise StorageUnavailableError from None
+        # The scope's own come first, so written last.
+        return {
+            value.key: SecretReference(value.value) if value.type == "secret_ref" else value.value
+            for value in reversed(found)
+        }
+
+
+async def equip(request: ExecutionRequest) -> None:
+    """Gives a request the configuration of its scope, unless it came with one."""
+    if request.config is not None or get_settings().storage is None:
+        return
+    configuration = get_configuration()
+    scope = request.organization.id if request.organization else GLOBAL_SCOPE
+    request.config = await configuration.values(scope)
+    request.mask = await configuration.mask(scope)
+    request.resolve_secret = lambda key: configuration.secret(scope, key)
+
+
+_configuration: tuple[Storage, Configuration] | None = None
+
+
+def get_configuration() -> Configuration:
+    """The one of this process, on the storage account of its settings."""
+    global _configuration
+    storage = get_storage()
+    if _configuration is None or _configuration[0] is not storage:
+        settings = get_settings()
+        secrets = SecretStore(settings.key_vault_url, settings.identity_client_id)
+        _configuration = (storage, Configuration(ConfigurationRepository(storage), secrets))
+    return _configuration[1]

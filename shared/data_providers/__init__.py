@@ -1,0 +1,1 @@
+"""Options of dropdowns, and the cache of their answers."""

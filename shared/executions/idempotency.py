@@ -1,0 +1,178 @@
+"""Idempotency-Key: a call that is made again gives what the first one came to, and runs nothing.
+
+The first call claims its key by inserting a row that names its execution. Whoever comes later finds the row, and the
+execution by it. A row whose execution is missing is left by a call that is just about to record it, or that died before
+it could; whoever waits then records the execution with the id in the row, so that even then there is only one.
+
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from shared.discovery import ensure_loaded
+from shared.engine import ExecutionRequest, prepare
+from shared.errors import BadRequestError, ConflictError
+from shared.executions.executor import Executor, Submission, get_executor, was_not_begun
+from shared.models.base import GLOBAL_SCOPE
+from shared.repositories.executions.record import ExecutionRecord
+from shared.repositories.executions.store import ExecutionChangedError, ExecutionRepository
+from shared.repositories.idempotency_keys import Claim, IdempotencyKeyRepository
+from shared.repositories.ids import new_execution_id
+from shared.serialization import to_json
+from shared.storage import Storage, get_storage
+
+logger = logging.getLogger(__name__)
+
+LONGEST_KEY = 255
+# How long a call waits for the end of the sync run that an earlier one began.
+WAIT_FOR_END_SECONDS = 30.0
+# How long a claimed key's execution may be missing before it is taken for left behind.
+WAIT_FOR_RECORD_SECONDS = 2.0
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The key of a call, and what the call must have in common with the first one.
+
+    Attributes:
+        text: the header's value.
+        route: method and path.
+        digest: of body and query.
+    """
+
+    text: str
+    route: str
+    digest: str
+
+    @classmethod
+    def of(cls, text: str, route: str, content: Any) -> Self:
+        """The key of a call with this content; whatever has the same JSON is the same.
+
+        Raises:
+            BadRequestError: the text is no key.
+        """
+        if not (1 <= len(text) <= LONGEST_KEY and text.isascii() and text.isprintable()):
+            raise BadRequestError(f"Idempotency-Key must be 1 to {LONGEST_KEY} printable ASCII characters")
+        canonical = json.dumps(to_json(content), sort_keys=True, separators=(",", ":"))
+        return cls(text, route, hashlib.sha256(canonical.encode()).hexdigest())
+
+
+class IdempotentExecutor:
+    """Submits requests that have an Idempotency-Key.
+
+    Args:
+        executor: runs and enqueues.
+        executions: where executions are recorded.
+        keys: where keys are claimed.
+    """
+
+    def __init__(self, executor: Executor, executions: ExecutionRepository, keys: IdempotencyKeyRepository) -> None:
+        self._executor = executor
+        self._executions = executions
+        self._keys = keys
+
+    async def submit(self, request: ExecutionRequest, key: IdempotencyKey) -> Submission:
+        """As `Executor.submit`, once for each key of a caller, route and scope within 24 hours.
+
+        Raises:
+            ConflictError: the key came before with another body.
+            ValueError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError: as `Executor.submit`; nothing
+                was begun then, and the same call may be made again.
+        """
+        await ensure_loaded()
+        prepared = prepare(request)
+        scope = request.organization.id if request.organization else GLOBAL_SCOPE
+        owner = _owner(scope, request.caller.user_id, key)
+        never_begun: str | None = None
+        while True:
+            claim = await self._keys.claim(
+                owner, request.execution_id, key.digest, datetime.now(UTC), instead_of=never_begun
+            )
+            _check_digest(claim, key)
+            if claim.execution_id != request.execution_id:
+                record = await self._find(scope, claim.execution_id)
+                if record is not None:
+                    record = await self._ended(record)
+                    if not was_not_begun(record):
+                        return Submission(record, replayed=True)
+                    never_begun = record.execution_id
+                    continue
+                logger.warning("A call died before it recorded execution %s; it is begun now", claim.execution_id)
+                request.execution_id = claim.execution_id
+            try:
+                return await self._executor.start(prepared, is_repeatable=True)
+            except ExecutionChangedError:
+                # Somebody with the same key took this call for dead, and was faster.
+                request.execution_id = new_execution_id(datetime.now(UTC))
+
+    async def replay(self, scope: str, user_id: str, key: IdempotencyKey) -> Submission | None:
+        """What the first call with this key came to; None when nothing was begun with it, or is not recorded yet.
+
+        For doors that check more than `submit` does: what has changed since must not refuse a call that is made again.
+
+        Raises:
+            ConflictError: the key came before with another body.
+        """
+        claim = await self._keys.find(_owner(scope, user_id, key), datetime.now(UTC))
+        if claim is None:
+            return None
+        _check_digest(claim, key)
+        record = await self._executions.get(scope, claim.execution_id)
+        if record is None or was_not_begun(record := await self._ended(record)):
+            return None
+        return Submission(record, replayed=True)
+
+    async def _find(self, scope: str, execution_id: str) -> ExecutionRecord | None:
+        deadline = time.monotonic() + WAIT_FOR_RECORD_SECONDS
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            record = await self._executions.get(scope, execution_id)
+            if record is not None or time.monotonic() > deadline:
+                return record
+            await asyncio.sleep(pause)
+            pause *= 2
+
+    async def _ended(self, record: ExecutionRecord) -> ExecutionRecord:
+        """A sync run when it has ended, or has not for a while; others as they are."""
+        deadline = time.monotonic() + WAIT_FOR_END_SECONDS
+        pause = _FIRST_PAUSE_SECONDS
+        while not record.is_queued and not record.status.is_end and time.monotonic() < deadline:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            fresh = await self._executions.get(record.scope, record.execution_id)
+            assert fresh is not None
+            record = fresh
+        return record
+
+
+def _owner(scope: str, user_id: str, key: IdempotencyKey) -> tuple[str, str, str, str]:
+    return scope, user_id, key.route, key.text
+
+
+def _check_digest(claim: Claim, key: IdempotencyKey) -> None:
+    if claim.digest != key.digest:
+        raise ConflictError("This Idempotency-Key was used before, with another body")
+
+
+_executor: tuple[Storage, IdempotentExecutor] | None = None
+
+
+def get_idempotent_executor() -> IdempotentExecutor:
+    """The one of this process, on the storage account of its settings."""
+    global _executor
+    storage = get_storage()
+    if _executor is None or _executor[0] is not storage:
+        executor = IdempotentExecutor(get_executor(), ExecutionRepository(storage), IdempotencyKeyRepository(storage))
+        _executor = (storage, executor)
+    return _executor[1]

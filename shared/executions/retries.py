@@ -1,0 +1,66 @@
+"""Retries: whether a failed attempt is followed by another one, after what wait, and what is kept of it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from shared.models.executions import ExecutionStatus
+from shared.registry import RetryPolicy
+from shared.repositories.executions.record import ExecutionEnd, ExecutionRecord
+
+DEFAULT_BACKOFF_SECONDS = 10.0
+DEFAULT_MAX_BACKOFF_SECONDS = 3600.0
+# The longest that a queue holds a message back.
+LONGEST_WAIT_SECONDS = 604_800.0
+# Waits are spread by this part of theirs to either side, so that what failed together does not come back together.
+_JITTER = 0.2
+# What the same input brings about again: the author's own word to the caller, and input or workflows that are wrong.
+_NOT_RETRIED = frozenset({"UserError", "ValidationError", "NotFound"})
+
+
+def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: ExecutionEnd) -> float | None:
+    """Seconds until the next attempt; None when there is none.
+
+    Args:
+        policy: the workflow's; None for one attempt.
+        record: the attempt that has ended.
+        end: how it ended.
+    """
+    if policy is None or record.attempt >= policy.get("max_attempts", 1):
+        return None
+    if end.status not in (ExecutionStatus.FAILED, ExecutionStatus.TIMEOUT) or end.error_type in _NOT_RETRIED:
+        return None
+    backoff = policy.get("backoff_seconds", DEFAULT_BACKOFF_SECONDS) * 2.0 ** (record.attempt - 1)
+    longest = min(policy.get("max_backoff_seconds", DEFAULT_MAX_BACKOFF_SECONDS), LONGEST_WAIT_SECONDS)
+    spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - spreads load, guards nothing  # nosec B311
+    return min(backoff * spread, longest)
+
+
+def next_attempt(record: ExecutionRecord, end: ExecutionEnd, wait: float) -> ExecutionRecord:
+    """The record as it waits for its next attempt, `wait` seconds from this one's end, with what this one came to."""
+    blank = ExecutionEnd(status=ExecutionStatus.PENDING, completed_at=end.completed_at)
+    return replace(
+        blank.of(record),
+        completed_at=None,
+        started_at=None,
+        attempt=record.attempt + 1,
+        attempts=(*record.attempts, _outcome(record, end)),
+        due_at=end.completed_at + timedelta(seconds=wait),
+    )
+
+
+def _outcome(record: ExecutionRecord, end: ExecutionEnd) -> dict[str, Any]:
+    return {
+        "attempt": record.attempt,
+        "status": str(end.status),
+        "errorType": end.error_type,
+        "error": end.error_message,
+        "details": end.error_details,
+        "startedAt": record.started_at.isoformat() if record.started_at else None,
+        "completedAt": end.completed_at.isoformat(),
+        "durationMs": end.duration_ms,
+        "logs": list(end.logs),
+    }

@@ -1,0 +1,1 @@
+"""What a run writes: captured, masked, and kept within bounds."""

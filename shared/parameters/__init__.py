@@ -1,0 +1,1 @@
+"""A function's parameters: what its signature says, their types, and how input becomes arguments."""

@@ -1,0 +1,145 @@
+"""A function's parameters, validated and coerced by pydantic: one validator per function; input becomes arguments."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, cast
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from shared.errors import FieldError, InvalidInputError
+from shared.parameters.types import check_parameter, value_type
+from shared.registry import WorkflowParameter
+from shared.serialization import to_json
+
+__all__ = ["ParameterValidator", "build_validator", "check_parameter"]
+
+# A list of a million wrong items must not become a million errors, nor a name or message of megabytes an answer.
+_MAX_ERRORS = 100
+_MAX_NAME = 100
+_MAX_MESSAGE = 500
+_IMMUTABLE = (str, int, float, bool, type(None))
+
+
+class ParameterValidator:
+    """The parameters of one function.
+
+    Args:
+        parameters: as declared, or as the signature has them.
+        accepts_extra: whether others are passed on as they are; else they are errors.
+        reserved: a name that is an error all the same: that of the context.
+    """
+
+    def __init__(
+        self, parameters: Sequence[WorkflowParameter], accepts_extra: bool, reserved: str | None = None
+    ) -> None:
+        self._names = frozenset(parameter.name for parameter in parameters)
+        self._nullable = frozenset(parameter.name for parameter in parameters if parameter.nullable)
+        self._accepts_extra = accepts_extra
+        self._reserved = reserved
+        self._defaults: dict[str, Any] = {}
+        self._mutable_defaults: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
+        for parameter in parameters:
+            kind = value_type(parameter)
+            own_default = parameter.has_default and not parameter.default_from_signature
+            if own_default:
+                self._keep_default(parameter.name, _as_argument(kind, parameter.default_value))
+            elif not parameter.required and not parameter.has_default:
+                self._keep_default(parameter.name, None)
+            fields[parameter.name] = kind if parameter.required and not own_default else NotRequired[kind]
+        model: Any = TypedDict("Parameters", fields)  # type: ignore[misc]
+        self._validate = TypeAdapter(model).validator.validate_python
+
+    def takes(self, name: str) -> bool:
+        """Whether there is a parameter of this name, or any is passed on."""
+        return name in self._names or (self._accepts_extra and name != self._reserved)
+
+    def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The input as the function takes it: coerced, and with the defaults that `@param` gives.
+
+        None counts as not given, but for a parameter whose annotation admits it.
+
+        Raises:
+            InvalidInputError: names every parameter that is wrong, missing or unknown.
+        """
+        if not (values or self._names):
+            return {}
+        given = {
+            name: value
+            for name, value in values.items()
+            if name in self._names and (value is not None or name in self._nullable)
+        }
+        extra = {name: value for name, value in values.items() if name not in self._names}
+        problems = [_unknown(name) for name in extra if not self._accepts_extra or name == self._reserved]
+        try:
+            valid = cast("dict[str, Any]", self._validate(given))
+        except ValidationError as error:
+            raise _refusal(_field_errors(error) + problems) from None
+        except (Exception, SystemExit) as error:
+            # A validator of the author's own, in a class that the signature names.
+            failed = FieldError(loc=[], type="validator_failed", msg=f"A validator raised {type(error).__name__}")
+            raise _refusal([failed, *problems]) from error
+        if problems:
+            raise _refusal(problems)
+        valid.update(extra)
+        for name, default in self._defaults.items():
+            if name not in valid:
+                valid[name] = default
+        for name, default in self._mutable_defaults.items():
+            if name not in valid:
+                valid[name] = copy.deepcopy(default)
+        return valid
+
+    def _keep_default(self, name: str, default: Any) -> None:
+        kept = self._defaults if isinstance(default, _IMMUTABLE) else self._mutable_defaults
+        kept[name] = default
+
+
+def build_validator(
+    parameters: Sequence[WorkflowParameter], accepts_extra: bool, reserved: str | None = None
+) -> ParameterValidator:
+    """The validator of a function's parameters; costs milliseconds, so it is made once per function."""
+    return ParameterValidator(parameters, accepts_extra, reserved)
+
+
+def _as_argument(kind: Any, default: Any) -> Any:
+    """The default as the function takes it. One that does not fit the signature's annotation stays as it was written:
+    Python would pass it on, too.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(default)
+    except Exception:  # noqa: BLE001 - a validator of the author's own may raise anything
+        return default
+
+
+def _refusal(errors: list[FieldError]) -> InvalidInputError:
+    if len(errors) > _MAX_ERRORS:
+        more = FieldError(loc=[], type="too_many_errors", msg=f"{len(errors) - _MAX_ERRORS} more are not shown")
+        errors = [*errors[:_MAX_ERRORS], more]
+    names = ", ".join(dict.fromkeys(str(error["loc"][0]) for error in errors if error["loc"]))
+    return InvalidInputError(f"The parameters are not valid: {names}" if names else errors[0]["msg"], errors)
+
+
+def _field_errors(error: ValidationError) -> list[FieldError]:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [_field_error(list(part["loc"]), part["type"], part["msg"]) for part in found]
+
+
+def _field_error(loc: list[str | int], kind: str, message: str) -> FieldError:
+    named = [_shortened(part, _MAX_NAME) if isinstance(part, str) else part for part in loc]
+    if kind == "missing" and len(loc) == 1:
+        message = f"{named[0]} is required"
+    return FieldError(loc=named, type=kind, msg=_shortened(message, _MAX_MESSAGE))
+
+
+def _unknown(name: str) -> FieldError:
+    shown = _shortened(name, _MAX_NAME)
+    return FieldError(loc=[shown], type="unknown_parameter", msg=f"There is no parameter {shown!r}")
+
+
+def _shortened(text: str, longest: int) -> str:
+    # The serializer also sees to it that the text can be sent: names come from outside, lone surrogates included.
+    return to_json(text if len(text) <= longest else f"{text[:longest]}…")

@@ -1,0 +1,149 @@
+"""The platform's principal header: read strictly, trusted only where the platform sets it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.access.app_service import LONGEST_HEADER, read_client_principal
+from shared.access.authentication import authenticate
+from shared.access.principal import refuse_forged
+from shared.errors import BadRequestError, ForbiddenError, UnauthorizedError
+from shared.settings.environment import Settings, load_settings
+from tests.support.principals import OID, TENANT, claims_of, client_principal
+
+PLATFORM = load_settings({"WEBSITE_AUTH_ENABLED": "true"})
+
+
+def encoded(value: Any) -> str:
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+def test_a_user_of_entra_id_is_known_by_object_and_tenant_id():
+    user = read_client_principal(
+        client_principal(name="Ann", email="ann@example.com", roles=["PlatformAdmin", "Sales"])
+    )
+    assert (user.user_id, user.object_id, user.tenant_id) == (OID, OID, TENANT)
+    assert (user.name, user.email, user.roles) == ("Ann", "ann@example.com", {"PlatformAdmin", "Sales"})
+
+
+def test_a_user_of_another_provider_is_known_by_subject_and_provider():
+    claims = [{"typ": "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier", "val": "12"}]
+    user = read_client_principal(encoded({"auth_typ": "google", "claims": claims}))
+    assert (user.user_id, user.object_id, user.tenant_id, user.roles) == ("google:12", None, None, frozenset())
+
+
+def test_the_types_that_the_header_names_for_name_and_roles_count():
+    claims = [*claims_of(), {"typ": "nick", "val": "Annie"}, {"typ": "groups", "val": "Sales"}]
+    user = read_client_principal(
+        encoded({"auth_typ": "aad", "claims": claims, "name_typ": "nick", "role_typ": "groups"})
+    )
+    assert (user.name, user.roles) == ("Annie", {"Sales"})
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "", "%%%", "e30", encoded([]), encoded(None), encoded({}), encoded({"auth_typ": "aad"}),
+        encoded({"auth_typ": "aad", "claims": {}}), encoded({"auth_typ": "aad", "claims": [{"typ": "oid"}]}),
+        encoded({"auth_typ": "aad", "claims": [{"typ": "oid", "val": 5}]}),
+        encoded({"auth_typ": 1, "claims": []}), base64.b64encode(b"\xff").decode(),
+        base64.b64encode(b'{"auth_typ": "aad", "claims": [').decode(), "A" * (LONGEST_HEADER + 4),
+        encoded({"auth_typ": "aad", "claims": [{"typ": "oid", "val": "x"}] * 2001}),
+    ],
+    ids=lambda header: header[:12],
+)  # fmt: skip
+def test_what_is_no_such_header_is_a_bad_request_and_is_not_repeated(header: str):
+    with pytest.raises(BadRequestError) as caught:
+        read_client_principal(header)
+    assert len(caught.value.message) < 100
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        [],
+        [{"typ": "oid", "val": ""}],
+        [{"typ": "name", "val": "Ann"}],
+        [*claims_of(), {"typ": "oid", "val": "another"}],
+        [*claims_of(), {"typ": "tid", "val": "another"}],
+        [{"typ": "oid", "val": "key:1"}],
+        [{"typ": "oid", "val": "Public:anonymous"}],
+        [{"typ": "oid", "val": "a\nb"}],
+    ],
+)
+def test_a_header_that_names_nobody_or_two_is_unauthorized(claims: list[dict[str, str]]):
+    with pytest.raises(UnauthorizedError):
+        read_client_principal(encoded({"auth_typ": "aad", "claims": claims}))
+
+
+async def test_the_header_counts_only_where_the_platform_sets_it():
+    headers = {"x-ms-client-principal": client_principal(roles=["PlatformAdmin"])}
+    found = await authenticate(headers, PLATFORM)
+    assert found is not None
+    assert found.is_platform_admin
+    assert await authenticate(headers, load_settings({})) is None
+    development = await authenticate(
+        {"x-dev-principal": "anonymous", **headers}, load_settings({"AUTH_MODE": "development"})
+    )
+    assert development is None
+
+
+async def test_the_developers_header_counts_for_nothing_outside_development():
+    headers = {"x-dev-principal": '{"user_id": "u", "roles": ["PlatformAdmin"]}'}
+    assert await authenticate(headers, PLATFORM) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        ({}, True),
+        ({"origin": "https://evil.example", "host": "app.example"}, True),
+        ({"origin": "null", "host": "app.example"}, True),
+        ({"origin": "https://[", "host": "app.example"}, True),
+        ({"origin": "https://app.example", "host": "APP.example"}, False),
+        ({"sec-fetch-site": "cross-site"}, True),
+        ({"sec-fetch-site": "same-site"}, True),
+        ({"sec-fetch-site": "cross-site", "origin": "https://app.example", "host": "app.example"}, True),
+        ({"sec-fetch-site": "same-origin"}, False),
+        ({"sec-fetch-site": "none"}, False),
+        ({"authorization": "Bearer eyJ"}, False),
+        ({"authorization": "Basic eyJ"}, True),
+        ({"x-zumo-auth": "eyJ"}, False),
+    ],
+)
+async def test_a_cookies_user_changes_things_only_from_the_apps_own_pages(headers: dict[str, str], refused: bool):
+    headers = {"x-ms-client-principal": client_principal(roles=["PlatformAdmin"]), **headers}
+    principal = await authenticate(headers, PLATFORM)
+    if refused:
+        with pytest.raises(ForbiddenError):
+            refuse_forged(principal, headers, "POST")
+    else:
+        refuse_forged(principal, headers, "POST")
+
+
+async def test_a_get_runs_nothing_for_a_cookies_user():
+    headers = {"x-ms-client-principal": client_principal(roles=["PlatformAdmin"]), "sec-fetch-site": "same-origin"}
+    principal = await authenticate(headers, PLATFORM)
+    with pytest.raises(ForbiddenError):
+        refuse_forged(principal, headers, "GET")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"host": "127.0.0.1:7071", "origin": "http://localhost.evil.example"},
+    ],
+)
+async def test_a_foreign_page_reaches_nothing_on_a_developers_machine(headers: dict[str, str]):
+    settings: Settings = replace(PLATFORM, auth_mode="development", platform_auth_enabled=False)
+    with pytest.raises(ForbiddenError):
+        await authenticate(headers, settings)
