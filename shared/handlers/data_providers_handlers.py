@@ -12,8 +12,8 @@ from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, prepare, run
 from shared.errors import ForbiddenError, ProviderTimeoutError
+from shared.handlers.parameter_views import parameter_model
 from shared.handlers.run_failures import failure_of
-from shared.handlers.workflows_handlers import parameter_model
 from shared.models.data_providers import DataProviderList, DataProviderModel, ProviderOptions, ProviderRequest
 from shared.models.executions import ExecutionStatus
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, get_registry

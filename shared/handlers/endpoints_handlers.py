@@ -15,7 +15,7 @@ from shared.engine import ExecutionRequest
 from shared.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthorizedError
 from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.endpoint_requests import parameters_of, without_secrets
-from shared.handlers.workflows_handlers import Executed, submit
+from shared.handlers.submission import Executed, submit
 from shared.models.executions import ExecutionAccepted
 from shared.registry import WORKFLOW, FunctionMetadata, get_registry
 from shared.repositories.ids import new_execution_id

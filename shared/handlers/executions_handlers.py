@@ -17,7 +17,7 @@ from shared.errors import NotFoundError, UnauthorizedError
 from shared.executions.executor import get_executor
 from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.execution_views import detail_of, links_of
-from shared.handlers.workflows_handlers import Executed, submit
+from shared.handlers.submission import Executed, submit
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import (
     ExecutionAccepted,

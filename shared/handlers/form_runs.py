@@ -15,7 +15,7 @@ from shared.handlers.form_options import submitted_options
 from shared.handlers.form_uploads import resolve_files
 from shared.handlers.forms_handlers import form_to_run, get_form
 from shared.handlers.run_failures import failure_of
-from shared.handlers.workflows_handlers import Executed, replay, submit
+from shared.handlers.submission import Executed, replay, submit
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import FormDataRequest, StartupResponse
 from shared.parameters.plans import plan_of

@@ -18,7 +18,8 @@ from shared.executions.executor import Executor, get_executor
 from shared.executions.idempotency import IdempotencyKey, IdempotentExecutor
 from shared.executions.queue_messages import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import list_executions, rerun_execution
-from shared.handlers.workflows_handlers import Executed, execute_workflow
+from shared.handlers.submission import Executed
+from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
 from shared.repositories.executions.store import ExecutionRepository
 from shared.repositories.idempotency_keys import KEPT_FOR, IdempotencyKeyRepository
