@@ -124,8 +124,12 @@ def resolve(name: str, use: Use | None) -> FunctionMetadata:
     return metadata
 
 
-def prepare(request: ExecutionRequest) -> PreparedExecution:
+def prepare(request: ExecutionRequest, metadata: FunctionMetadata | None = None) -> PreparedExecution:
     """Finds what is to run and validates its input.
+
+    Args:
+        request: what is asked for.
+        metadata: the function's, where it has been resolved already.
 
     Raises:
         ValueError: the request has neither code nor a name.
@@ -138,7 +142,7 @@ def prepare(request: ExecutionRequest) -> PreparedExecution:
         return PreparedExecution(request=request, script=script, parameters=dict(request.parameters))
     if not request.name:
         raise ValueError("an execution needs code or the name of a function")
-    metadata = resolve(request.name, request.use)
+    metadata = metadata or resolve(request.name, request.use)
     plan = plan_of(metadata)
     parameters = plan.validator.validate(request.parameters)
     return PreparedExecution(request=request, metadata=metadata, plan=plan, parameters=parameters)

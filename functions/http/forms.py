@@ -13,13 +13,18 @@ from functions.http.executed import EXECUTED_ANSWERS, executed_reply
 from functions.http.routes import IDEMPOTENCY_KEY, IF_MATCH, Answer, Nothing
 from shared.access.principal import Access
 from shared.errors import ConflictError, ProviderFailedError, ProviderTimeoutError
-from shared.handlers import form_options, form_runs, form_uploads, forms_handlers
-from shared.handlers.form_options import FormOptions
+from shared.handlers import (
+    form_executions_handlers,
+    form_options_handlers,
+    form_uploads_handlers,
+    forms_handlers,
+)
 from shared.models.data_providers import ProviderOptions
 from shared.models.forms import (
     Form,
     FormDataRequest,
     FormList,
+    FormOptions,
     FormOptionsRequest,
     FormProviderRequest,
     FormWrite,
@@ -124,7 +129,9 @@ async def delete_form(call: Call[Nothing, Nothing]) -> Reply:
     errors=(*_PROVIDER_ERRORS, ConflictError),
 )
 async def execute_form(call: Call[FormDataRequest, Nothing]) -> Reply:
-    executed = await form_runs.execute_form(call.path["formId"], call.body, call.principal, call.idempotency_key)
+    executed = await form_executions_handlers.execute_form(
+        call.path["formId"], call.body, call.principal, call.idempotency_key
+    )
     return executed_reply(executed)
 
 
@@ -142,7 +149,7 @@ async def execute_form(call: Call[FormDataRequest, Nothing]) -> Reply:
 )
 async def get_startup(call: Call[Nothing, StartupQuery]) -> StartupResponse:
     nothing = FormDataRequest()
-    return await form_runs.start_form(call.path["formId"], nothing, call.query.values, call.principal)
+    return await form_executions_handlers.start_form(call.path["formId"], nothing, call.query.values, call.principal)
 
 
 @route(
@@ -158,7 +165,7 @@ async def get_startup(call: Call[Nothing, StartupQuery]) -> StartupResponse:
     errors=_PROVIDER_ERRORS,
 )
 async def post_startup(call: Call[FormDataRequest, StartupQuery]) -> StartupResponse:
-    return await form_runs.start_form(call.path["formId"], call.body, call.query.values, call.principal)
+    return await form_executions_handlers.start_form(call.path["formId"], call.body, call.query.values, call.principal)
 
 
 @route(
@@ -173,7 +180,7 @@ async def post_startup(call: Call[FormDataRequest, StartupQuery]) -> StartupResp
     errors=(ConflictError,),
 )
 async def make_upload_url(call: Call[UploadUrlRequest, Nothing]) -> UploadUrlResponse:
-    return await form_uploads.make_upload_url(call.path["formId"], call.body, call.principal)
+    return await form_uploads_handlers.make_upload_url(call.path["formId"], call.body, call.principal)
 
 
 @route(
@@ -188,7 +195,7 @@ async def make_upload_url(call: Call[UploadUrlRequest, Nothing]) -> UploadUrlRes
     errors=_PROVIDER_ERRORS,
 )
 async def get_provider_options(call: Call[FormProviderRequest, Nothing]) -> ProviderOptions:
-    return await form_options.provider_options(
+    return await form_options_handlers.get_provider_options(
         call.path["formId"], call.path["providerName"], call.body, call.principal
     )
 
@@ -204,7 +211,7 @@ async def get_provider_options(call: Call[FormProviderRequest, Nothing]) -> Prov
     answers={200: FormOptions},
 )
 async def get_all_options(call: Call[FormOptionsRequest, Nothing]) -> FormOptions:
-    return await form_options.all_options(call.path["formId"], call.body, call.principal)
+    return await form_options_handlers.get_form_options(call.path["formId"], call.body, call.principal)
 
 
 def _form_reply(stored: StoredForm, status: int = 200, headers: dict[str, str] | None = None) -> Reply:

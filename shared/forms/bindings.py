@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.forms.expressions import Budget, compile_expression
+from shared.forms.expressions import compile_expression
 from shared.forms.values import is_empty
 from shared.models.forms import FormField, ProviderInput
 
@@ -27,32 +27,25 @@ class Bound:
     waiting_for: list[str]
 
 
-def resolve_inputs(
-    field: FormField,
-    form_data: Mapping[str, Any],
-    given: Mapping[str, Any],
-    budget: Budget | None = None,
-) -> Bound:
+def resolve_inputs(field: FormField, values: Mapping[str, Any], given: Mapping[str, Any]) -> Bound:
     """The inputs of a field's provider.
 
-    `static` inputs always come from the form. A `fieldRef` is the value in `form_data`, or else the one in `given`,
-    for clients that work inputs out by themselves. An `expression` is evaluated; null counts as empty. Of other
-    parameters, callers can set `search` and `limit` only.
+    `static` inputs always come from the form. A `fieldRef` is the field's value, or else the one in `given`, for
+    clients that work inputs out by themselves. An `expression` is evaluated; null counts as empty. Of other parameters,
+    callers can set `search` and `limit` only.
 
     Args:
         field: has a data provider.
-        form_data: the form's values by field name; see `shared.forms.values.filled_values`.
+        values: of the form's fields, by name; see `FormState.values`.
         given: inputs as a client sent them.
-        budget: what the expressions share with those of other fields; None for a new one.
 
     Raises:
-        ExpressionError: an expression fails though all its fields are filled in.
+        ExpressionError: an expression does not compile, or fails though all its fields are filled in.
     """
     inputs = {name: value for name, value in given.items() if name in FREE_INPUTS}
     waiting_for: set[str] = set()
-    budget = budget or Budget()
     for parameter, bound in field.data_provider_inputs.items():
-        value, missing = _resolve(bound, form_data, given.get(parameter), budget)
+        value, missing = _resolve(bound, values, given.get(parameter))
         inputs.pop(parameter, None)
         if not missing:
             inputs[parameter] = value
@@ -60,20 +53,20 @@ def resolve_inputs(
     return Bound(None if waiting_for else inputs, sorted(waiting_for))
 
 
-def _resolve(bound: ProviderInput, form_data: Mapping[str, Any], given: Any, budget: Budget) -> tuple[Any, set[str]]:
+def _resolve(bound: ProviderInput, values: Mapping[str, Any], given: Any) -> tuple[Any, set[str]]:
     """The value, and the fields that it waits for."""
     if bound.mode == "static":
         return bound.value, set()
     if bound.mode == "fieldRef":
         assert bound.field_name is not None
-        value = form_data.get(bound.field_name)
+        value = values.get(bound.field_name)
         value = given if is_empty(value) else value
         return value, {bound.field_name} if is_empty(value) else set()
     assert bound.expression is not None
     expression = compile_expression(bound.expression)
-    empty = {name for name in expression.names if is_empty(form_data.get(name))}
+    empty = {name for name in expression.names if is_empty(values.get(name))}
     try:
-        value = expression.evaluate(form_data, budget)
+        value = expression.evaluate(values)
     except ValueError:
         if not empty:
             raise

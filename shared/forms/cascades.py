@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Literal, cast
-
-from pydantic import Field
+from typing import Any, cast
 
 from shared.errors import FieldError, InvalidInputError, PlatformError
 from shared.forms.bindings import resolve_inputs
 from shared.forms.choices import Choices
-from shared.forms.expressions import Budget, ExpressionError, names_in
-from shared.forms.values import filled_values
-from shared.models.base import ApiModel
+from shared.forms.expressions import ExpressionError, compile_expression
+from shared.forms.state import FormState
 from shared.models.data_providers import Option
-from shared.models.forms import FormField, FormSchema
+from shared.models.forms import FieldOptions, FormField, FormSchema, ProviderInput
 
 Load = Callable[[FormField, Mapping[str, Any]], Awaitable[Sequence[Option]]]
 
@@ -35,41 +33,11 @@ class CyclicInputsError(InvalidInputError, ValueError):
         self.names = list(names)
 
 
-class FieldOptions(ApiModel):
-    """The options of one dropdown, or why it has none.
-
-    Attributes:
-        name: the field's.
-        state: `ready` with options, `waiting` for other fields, or `error`.
-        options: of its provider, in that one's order; empty unless ready.
-        waiting_for: the empty fields that come first; empty unless waiting.
-        message: what failed; None unless it is an error.
-        value_fits: false when the field's current value is no longer a choice, and so counts as empty.
-    """
-
-    name: str
-    state: Literal["ready", "waiting", "error"]
-    options: list[Option] = Field(default_factory=list[Option])
-    waiting_for: list[str] = Field(default_factory=list[str])
-    message: str | None = None
-    value_fits: bool = True
-
-
 def dependencies(field: FormField) -> set[str]:
-    """The fields that the inputs of a field's provider refer to.
-
-    Raises:
-        ExpressionError: an expression can't be compiled.
-    """
-    found: set[str] = set()
+    """The fields that the inputs of a field's provider refer to; an expression that does not compile refers to none."""
     if field.data_provider is None:
-        return found
-    for bound in field.data_provider_inputs.values():
-        if bound.mode == "fieldRef" and bound.field_name is not None:
-            found.add(bound.field_name)
-        elif bound.mode == "expression" and bound.expression is not None:
-            found |= names_in(bound.expression)
-    return found
+        return set()
+    return {name for bound in field.data_provider_inputs.values() for name in _names_in(bound)}
 
 
 def check_cycles(schema: FormSchema) -> None:
@@ -77,7 +45,6 @@ def check_cycles(schema: FormSchema) -> None:
 
     Raises:
         CyclicInputsError: one does; names all that take part.
-        ExpressionError: an expression can't be compiled.
     """
     order(schema)
 
@@ -86,7 +53,7 @@ def order(schema: FormSchema) -> list[list[FormField]]:
     """The fields with a data provider by level: those of one level depend only on levels before it.
 
     Raises:
-        CyclicInputsError, ExpressionError: as `check_cycles`.
+        CyclicInputsError: as `check_cycles`.
     """
     left = {field.name: field for field in schema.fields if field.data_provider is not None}
     needs = {name: sorted(dependencies(field) & left.keys()) for name, field in left.items()}
@@ -101,9 +68,7 @@ def order(schema: FormSchema) -> list[list[FormField]]:
     return levels
 
 
-async def options_of_form(
-    schema: FormSchema, form_data: Mapping[str, Any], changed: Collection[str], load: Load
-) -> list[FieldOptions]:
+async def options_of_form(state: FormState, changed: Collection[str], load: Load) -> list[FieldOptions]:
     """The options of a form's dropdowns with the values that the form has now, however deep the cascade is.
 
     A value that is no longer among the options of its field counts as empty for the fields that depend on it. So does
@@ -111,8 +76,7 @@ async def options_of_form(
     each other run side by side, and one that fails fails for its own field only.
 
     Args:
-        schema: the form's fields; hidden ones count as others.
-        form_data: the values by field name.
+        state: what the form has now; hidden fields count as others.
         changed: the fields that the user changed: only what depends on them, directly or not, is looked at. Empty: all.
         load: runs a field's provider with these inputs.
 
@@ -120,31 +84,28 @@ async def options_of_form(
         In the order in which the form has the fields.
 
     Raises:
-        CyclicInputsError, ExpressionError: as `check_cycles`.
+        CyclicInputsError: as `check_cycles`.
     """
-    levels = order(schema)
+    levels = order(state.schema)
     wanted = _depending_on(set(changed), levels) if changed else {field.name for level in levels for field in level}
-    values = filled_values(schema, form_data)
-    budget = Budget()
+    values = dict(state.values)
     found: dict[str, FieldOptions] = {}
     for level in levels:
         fields = [field for field in level if field.name in wanted]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_options_of(field, values, load, budget)) for field in fields]
+            tasks = [group.create_task(_options_of(field, values, load)) for field in fields]
         for task in tasks:
             own, value = task.result()
             found[own.name] = own
             values[own.name] = value
-    return [found[field.name] for field in schema.fields if field.name in found]
+    return [found[field.name] for field in state.schema.fields if field.name in found]
 
 
-async def _options_of(
-    field: FormField, values: Mapping[str, Any], load: Load, budget: Budget
-) -> tuple[FieldOptions, Any]:
+async def _options_of(field: FormField, values: Mapping[str, Any], load: Load) -> tuple[FieldOptions, Any]:
     """The field's options, and the value that it has for those that depend on it."""
     value = values.get(field.name)
     try:
-        bound = resolve_inputs(field, values, {}, budget=budget)
+        bound = resolve_inputs(field, values, {})
         if bound.inputs is None:
             waiting = FieldOptions(
                 name=field.name, state="waiting", waiting_for=bound.waiting_for, value_fits=value is None
@@ -181,6 +142,15 @@ def _depending_on(changed: set[str], levels: Sequence[Sequence[FormField]]) -> s
                 found.add(field.name)
                 reached.add(field.name)
     return found
+
+
+def _names_in(bound: ProviderInput) -> frozenset[str]:
+    if bound.mode == "fieldRef" and bound.field_name is not None:
+        return frozenset({bound.field_name})
+    if bound.mode == "expression" and bound.expression is not None:
+        with contextlib.suppress(ExpressionError):
+            return compile_expression(bound.expression).names
+    return frozenset()
 
 
 def _cycle(schema: FormSchema, needs: Mapping[str, Sequence[str]]) -> CyclicInputsError:

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from shared.models.data_providers import Option
 from shared.models.forms import FormField
+
+
+class WrongValueError(ValueError):
+    """A value does not fit its field.
+
+    Args:
+        kind: the kind of mistake, a name for programs.
+        message: a sentence for people.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+    def message_of(self, field: FormField) -> str:
+        """The sentence that the field has for whatever is wrong with its value, or else the one about this mistake."""
+        return (field.validation.message if field.validation is not None else None) or self.message
 
 
 class Choices:
@@ -24,6 +42,10 @@ class Choices:
     def __init__(self, options: Sequence[Option]) -> None:
         self._values: dict[str, Any] = {}
         self._by_text: dict[str, list[Any]] = {}
+        self.add(options)
+
+    def add(self, options: Sequence[Option]) -> None:
+        """Adds options behind those that are there."""
         for option in options:
             value = option["value"]
             key = _json_text(value)
@@ -42,10 +64,30 @@ class Choices:
         alike = self._by_text.get(value, []) if isinstance(value, str) else []
         return (True, alike[0]) if len(alike) == 1 else (False, None)
 
+    def missing(self, value: Any) -> list[str]:
+        """The texts that mean no option, of a value or of a list of them."""
+        values = cast("list[Any]", value) if isinstance(value, list) else [value]
+        return [each for each in values if isinstance(each, str) and not self.find(each)[0]]
 
-def static_options(field: FormField) -> list[Option]:
+    def choose(self, value: Any) -> Any:
+        """The own value of the option that is meant.
+
+        Raises:
+            WrongValueError: none is.
+        """
+        is_among, own = self.find(value)
+        if not is_among:
+            raise WrongValueError("option", "Input should be one of the options")
+        return own
+
+    def choose_all(self, values: Sequence[Any]) -> list[Any]:
+        """The own values of the options that are meant; errors as in `choose`."""
+        return [self.choose(value) for value in values]
+
+
+def own_choices(field: FormField) -> Choices:
     """The options that stand in the form itself."""
-    return [Option(label=option.label, value=option.value, metadata=None) for option in field.options or ()]
+    return Choices([Option(label=each.label, value=each.value, metadata=None) for each in field.options or ()])
 
 
 def _json_text(value: Any) -> str:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
-from pydantic import Field, TypeAdapter, ValidationError
-from pydantic_core import SchemaError
+from pydantic import TypeAdapter, ValidationError
 
-from shared.forms.choices import Choices, static_options
-from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormSchema
+from shared.forms.choices import WrongValueError, own_choices
+from shared.forms.patterns import is_usable_pattern
+from shared.models.forms import CHOICE_TYPES, FieldValidation, FormField
 from shared.parameters.types import value_type
 from shared.registry import WorkflowParameter
 
@@ -23,42 +23,9 @@ _PARAMETER_TYPES = {"text": "string", "textarea": "string", "email": "email"}
 _NO_RULES = FieldValidation()
 
 
-class WrongValueError(ValueError):
-    """A value does not fit its field.
-
-    Args:
-        kind: the kind of mistake, a name for programs.
-        message: a sentence for people.
-    """
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-
-
 def is_empty(value: Any) -> bool:
     """Whether a field counts as not filled in: null, an empty text and an empty list."""
     return value is None or value in ("", [])
-
-
-def filled_values(schema: FormSchema, form_data: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of all fields of the schema that are filled in, by name, as expressions and providers see them.
-
-    Each is what its field's type makes of it; what does not fit stays as it was sent. A default stands in for what is
-    missing.
-    """
-    found: dict[str, Any] = {}
-    for field in schema.fields:
-        value = value_or_default(field, form_data)
-        if field.type in DISPLAY_TYPES or is_empty(value):
-            continue
-        choices = Choices(static_options(field)) if field.type in CHOICE_TYPES and field.options else None
-        try:
-            found[field.name] = read_value(field, value, choices)
-        except WrongValueError:
-            found[field.name] = value
-    return found
 
 
 def value_or_default(field: FormField, form_data: Mapping[str, Any]) -> Any:
@@ -67,12 +34,12 @@ def value_or_default(field: FormField, form_data: Mapping[str, Any]) -> Any:
     return field.default_value if is_empty(value) else value
 
 
-def read_value(field: FormField, value: Any, choices: Choices | None) -> Any:
+def read_value(field: FormField, value: Any) -> Any:
     """The value as the workflow gets it.
 
     - text, textarea, email: text. number: int or float, from text too. checkbox: bool, from `on`, `off`, `true` … too.
     - datetime: the ISO 8601 text as it was sent.
-    - select, radio: the value of the option that is meant; the value as it is without `choices`.
+    - select, radio: the value of the option that is meant; the value as it is where a data provider has the options.
     - file: upload ids, which mean something to the caller only.
 
     With `multiple`, a select or file is a list of those, and one value is a list of one.
@@ -80,63 +47,35 @@ def read_value(field: FormField, value: Any, choices: Choices | None) -> Any:
     Args:
         field: no markdown or html.
         value: not empty.
-        choices: what a select or radio may be; None if anything.
 
     Raises:
-        WrongValueError: it does not fit the type or the field's rules. `validation.message` stands for every message.
+        WrongValueError: it does not fit the type, the field's rules or its own options.
     """
-    try:
-        return _read(field, value, choices)
-    except WrongValueError as error:
-        own = field.validation.message if field.validation is not None else None
-        raise WrongValueError(error.kind, own or error.message) from None
-
-
-def is_usable_pattern(pattern: str) -> bool:
-    """Whether a pattern is a regular expression without look-around and back references: one whose time grows only
-    with the text's length, whoever wrote the text.
-    """
-    try:
-        TypeAdapter(Annotated[str, Field(pattern=pattern)])
-    except SchemaError:
-        return False
-    return True
-
-
-def _read(field: FormField, value: Any, choices: Choices | None) -> Any:
-    if field.type not in CHOICE_TYPES and field.type != "file":
-        return _read_one(field, value, None)
-    if not field.multiple:
-        return _read_one(field, value, choices)
-    items = cast("list[Any]", value) if isinstance(value, list) else [value]
-    _check_bounds(field.validation or _NO_RULES, len(items), "items")
-    return [_read_one(field, item, choices) for item in items]
-
-
-def _read_one(field: FormField, value: Any, choices: Choices | None) -> Any:
     rules = field.validation or _NO_RULES
-    if field.type in CHOICE_TYPES:
-        return _chosen(value, choices)
+    if field.type in CHOICE_TYPES or field.type == "file":
+        return _read_choice_or_file(field, value, rules)
     if field.type == "number":
         return _number(value, rules)
     if field.type == "checkbox":
         return _validated("bool", None, value)
     if field.type == "datetime":
         return _moment(value)
-    if field.type == "file":
-        if not isinstance(value, str) or not value:
-            raise WrongValueError("upload_id", "Input should be the id of an upload")
-        return value
     return _text(_PARAMETER_TYPES[field.type], value, rules)
 
 
-def _chosen(value: Any, choices: Choices | None) -> Any:
-    if choices is None:
+def _read_choice_or_file(field: FormField, value: Any, rules: FieldValidation) -> Any:
+    if field.multiple:
+        value = cast("list[Any]", value) if isinstance(value, list) else [value]
+        _check_bounds(rules, len(value), "items")
+    if field.type == "file":
+        ids = cast("list[Any]", value) if field.multiple else [value]
+        if not all(isinstance(each, str) and each for each in ids):
+            raise WrongValueError("upload_id", "Input should be the id of an upload")
         return value
-    is_among, own = choices.find(value)
-    if not is_among:
-        raise WrongValueError("option", "Input should be one of the options")
-    return own
+    if field.data_provider is not None:
+        return value
+    choices = own_choices(field)
+    return choices.choose_all(value) if field.multiple else choices.choose(value)
 
 
 def _text(kind: str, value: Any, rules: FieldValidation) -> str:

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import uuid
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest, prepare, run
-from shared.errors import ForbiddenError, ProviderTimeoutError
+from shared.errors import ForbiddenError
 from shared.handlers.parameter_views import parameter_model
-from shared.handlers.run_failures import failure_of
+from shared.handlers.provider_options import ask_provider, find_provider
 from shared.models.data_providers import DataProviderList, DataProviderModel, ProviderOptions, ProviderRequest
-from shared.models.executions import ExecutionStatus
-from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, get_registry
-from shared.runtime.watch import GRACE_SECONDS
-from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS
-
-# A run ends by its own time limit; this is for one that waits, since all threads are busy, to be begun.
-_ANSWER_LIMIT_SECONDS = DATA_PROVIDER_LIMIT_SECONDS + GRACE_SECONDS + 1
+from shared.registry import WORKFLOW, FunctionMetadata, get_registry
 
 
 async def list_data_providers() -> DataProviderList:
@@ -34,68 +21,17 @@ async def get_options(name: str, body: ProviderRequest, principal: Principal) ->
     """The options of a provider, for administrators, and for users where the function is no workflow too.
 
     Raises:
+        FunctionNotFoundError: there is no data provider of this name.
         ForbiddenError: the caller is no administrator, and the function is a workflow too or `no_cache` was asked for.
-        NotFoundError, InvalidInputError, ProviderFailedError, ProviderTimeoutError: see `provide_options`.
+        InvalidInputError, ProviderFailedError, ProviderTimeoutError: see `ask_provider`.
     """
-    metadata = await provider_metadata(name)
-    if metadata is not None and not principal.is_platform_admin:
-        if metadata.has_tag(WORKFLOW):
+    provider = await find_provider(name)
+    if not principal.is_platform_admin:
+        if provider.has_tag(WORKFLOW):
             raise ForbiddenError(f"{name} is a workflow too; only administrators ask it for options")
         if body.no_cache:
             raise ForbiddenError("noCache is for administrators")
-    return await provide_options(name, body.inputs, principal, no_cache=body.no_cache)
-
-
-async def provider_metadata(name: str) -> FunctionMetadata | None:
-    """The data provider of this name; None when there is none."""
-    await ensure_loaded()
-    return get_registry().get_data_provider(name)
-
-
-async def provide_options(
-    name: str, inputs: Mapping[str, Any], principal: Principal, *, no_cache: bool = False
-) -> ProviderOptions:
-    """Asks a data provider, or gives its kept answer. Whether the caller may is for who calls this.
-
-    Args:
-        name: the provider's.
-        inputs: its parameters, validated as a workflow's are.
-        principal: who asks; their scope decides which answers there are.
-        no_cache: whether the provider runs though an answer is at hand.
-
-    Raises:
-        NotFoundError: there is no data provider of this name.
-        InvalidInputError: parameters are wrong, each of them named.
-        ProviderFailedError: it raised, or gave something that is no list of options.
-        ProviderTimeoutError: it did not answer within its time, 60 s at most.
-    """
-    await ensure_loaded()
-    request = ExecutionRequest(
-        execution_id=str(uuid.uuid4()),
-        caller=principal.caller,
-        organization=principal.organization,
-        name=name,
-        parameters=inputs,
-        no_cache=no_cache,
-        is_platform_admin=principal.is_platform_admin,
-        use=DATA_PROVIDER,
-    )
-    prepared = prepare(request)
-    try:
-        async with asyncio.timeout(_ANSWER_LIMIT_SECONDS):
-            result = await run(prepared)
-    except TimeoutError:
-        raise ProviderTimeoutError(f"The data provider {name!r} did not answer in time") from None
-    if result.status is not ExecutionStatus.SUCCESS:
-        raise failure_of("data provider", name, result, principal)
-    expires_at = result.cache_expires_at
-    return ProviderOptions.model_construct(
-        provider=name,
-        options=result.result,
-        cached=result.cached,
-        cache_expires_at=datetime.fromisoformat(expires_at) if expires_at is not None else None,
-        stale=result.stale,
-    )
+    return await ask_provider(provider, body.inputs, principal, no_cache=body.no_cache)
 
 
 def _provider_model(metadata: FunctionMetadata) -> DataProviderModel:

@@ -1,8 +1,4 @@
-"""Forms: making, showing, changing and deleting them, and who may see and fill in which.
-
-Administrators see and change all forms of their scope, and the global ones. Other users see the active forms that are
-public or name one of their roles; what they see they may also fill in. A form that somebody may not see is not there.
-"""
+"""Forms: making, showing, changing and deleting them."""
 
 from __future__ import annotations
 
@@ -13,13 +9,13 @@ from typing import TypeVar
 
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
-from shared.errors import ConflictError, FieldError, InvalidInputError, PreconditionFailedError
+from shared.errors import FieldError, InvalidInputError, PreconditionFailedError
+from shared.forms.definitions import check_definition
 from shared.handlers.audit_handlers import note
-from shared.handlers.form_definitions import check_definition
+from shared.handlers.form_access import find_form, form_repository, may_see
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.forms import Form, FormList, FormRequest
-from shared.repositories.forms import FormRepository, StoredForm, not_found
-from shared.storage import get_storage
+from shared.repositories.forms import StoredForm
 
 # A caller who names no version wants the change whatever is there; so often it is tried when others write, too.
 _TRIES = 3
@@ -29,8 +25,8 @@ T = TypeVar("T")
 
 async def list_forms(principal: Principal) -> FormList:
     """The forms that the caller may see: those of their scope, then the global ones, each by name."""
-    found = await _repository().list(principal.scope)
-    return FormList(forms=[stored.form for stored in found if _may_see(stored.form, principal)])
+    found = await form_repository().list(principal.scope)
+    return FormList(forms=[stored.form for stored in found if may_see(stored.form, principal)])
 
 
 async def get_form(form_id: str, principal: Principal) -> StoredForm:
@@ -39,23 +35,7 @@ async def get_form(form_id: str, principal: Principal) -> StoredForm:
     Raises:
         NotFoundError: there is none for this caller.
     """
-    stored = await _repository().get(principal.scope, form_id)
-    if not _may_see(stored.form, principal):
-        raise not_found()
-    return stored
-
-
-async def form_to_run(form_id: str, principal: Principal) -> Form:
-    """A form that the caller may fill in.
-
-    Raises:
-        NotFoundError: there is none for this caller.
-        ConflictError: an administrator asks for a form that is not active.
-    """
-    form = (await get_form(form_id, principal)).form
-    if not form.is_active:
-        raise ConflictError(f"The form {form.name!r} is not active")
-    return form
+    return await find_form(form_id, principal)
 
 
 async def create_form(body: FormRequest, principal: Principal) -> StoredForm:
@@ -78,7 +58,7 @@ async def create_form(body: FormRequest, principal: Principal) -> StoredForm:
         updated_at=now,
     )
     await note(principal, "form.create", form.id, {"name": form.name}, scope=scope)
-    return await _repository().create(scope, form)
+    return await form_repository().create(scope, form)
 
 
 async def update_form(
@@ -102,7 +82,7 @@ async def update_form(
     check_definition(body)
 
     async def change() -> StoredForm:
-        stored = await get_form(form_id, principal)
+        stored = await find_form(form_id, principal)
         before = stored.form
         # In an organization, a form that is for all lies elsewhere.
         if body.is_global != before.is_global and not stored.scope == principal.scope == GLOBAL_SCOPE:
@@ -116,7 +96,7 @@ async def update_form(
             updated_at=datetime.now(UTC),
         )
         await note(principal, "form.update", form.id, {"name": form.name}, scope=stored.scope)
-        return await _repository().replace(stored, form, versions)
+        return await form_repository().replace(stored, form, versions)
 
     return await _until_written(change, versions)
 
@@ -125,20 +105,14 @@ async def delete_form(form_id: str, principal: Principal, versions: Collection[s
     """Deletes a form; its row stays, marked, and its name is free again. Arguments and errors as in `update_form`."""
 
     async def delete() -> None:
-        stored = await get_form(form_id, principal)
+        stored = await find_form(form_id, principal)
         await note(principal, "form.delete", form_id, {"name": stored.form.name}, scope=stored.scope)
-        await _repository().delete(stored, datetime.now(UTC), versions)
+        await form_repository().delete(stored, datetime.now(UTC), versions)
 
     await _until_written(delete, versions)
 
 
 _IS_GLOBAL_STAYS = FieldError(loc=["body", "isGlobal"], type="immutable", msg="can't be changed; make a new form")
-
-
-def _may_see(form: Form, principal: Principal) -> bool:
-    if principal.is_platform_admin:
-        return True
-    return form.is_active and (form.is_public or not principal.roles.isdisjoint(form.roles))
 
 
 async def _until_written(write: Callable[[], Awaitable[T]], versions: Collection[str] | None) -> T:
@@ -149,7 +123,3 @@ async def _until_written(write: Callable[[], Awaitable[T]], versions: Collection
             if versions is not None:
                 raise
     return await write()
-
-
-def _repository() -> FormRepository:
-    return FormRepository(get_storage())

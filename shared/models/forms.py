@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJ
 from pydantic.alias_generators import to_camel
 
 from shared.models.base import ApiModel, UtcDatetime, example
+from shared.models.data_providers import Option
 
 MOST_FIELDS = 50
 FieldType = Literal[
@@ -212,6 +213,32 @@ class FormOptionsRequest(ApiModel):
 
     form_data: dict[str, Any] = Field(default_factory=dict[str, Any])
     changed: list[FieldName] = Field(default_factory=list[str], max_length=MOST_FIELDS)
+
+
+class FieldOptions(ApiModel):
+    """The options of one dropdown, or why it has none.
+
+    Attributes:
+        name: the field's.
+        state: `ready` with options, `waiting` for other fields, or `error`.
+        options: of its provider, in that one's order; empty unless ready.
+        waiting_for: the empty fields that come first; empty unless waiting.
+        message: what failed; None unless it is an error.
+        value_fits: false when the field's current value is no longer a choice, and so counts as empty.
+    """
+
+    name: str
+    state: Literal["ready", "waiting", "error"]
+    options: list[Option] = Field(default_factory=list[Option])
+    waiting_for: list[str] = Field(default_factory=list[str])
+    message: str | None = None
+    value_fits: bool = True
+
+
+class FormOptions(ApiModel):
+    """The dropdowns that were asked for, in the form's order."""
+
+    fields: list[FieldOptions]
 
 
 class UploadUrlRequest(ApiModel):

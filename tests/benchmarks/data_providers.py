@@ -20,7 +20,7 @@ from shared.decorators import data_provider, metadata_of, param
 from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest, execute, prepare
 from shared.execution_request import ExecutionResult
-from shared.handlers.data_providers_handlers import provide_options
+from shared.handlers.provider_options import provide_options
 from shared.registry import FunctionRegistry, get_registry, staging
 from shared.repositories.provider_answers import ProviderAnswerRepository
 from shared.settings.environment import get_settings

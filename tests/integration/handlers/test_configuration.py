@@ -22,9 +22,9 @@ from shared.context import Organization
 from shared.errors import BadRequestError, InvalidInputError, NotFoundError, PayloadTooLargeError
 from shared.executions.executor import get_executor
 from shared.handlers.configuration_handlers import delete_config, list_config, set_config
-from shared.handlers.data_providers_handlers import provide_options
 from shared.handlers.executions_handlers import get_execution, get_logs, rerun_execution
 from shared.handlers.organizations_handlers import create_organization
+from shared.handlers.provider_options import provide_options
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.configuration import ConfigWrite
 from shared.models.executions import ExecuteRequest, ExecutionLogsQuery, ExecutionResponse

@@ -23,8 +23,9 @@ from shared.errors import (
     ProviderFailedError,
     ProviderTimeoutError,
 )
-from shared.handlers.data_providers_handlers import get_options, list_data_providers, provide_options
+from shared.handlers.data_providers_handlers import get_options, list_data_providers
 from shared.handlers.executions_handlers import list_executions
+from shared.handlers.provider_options import provide_options
 from shared.models.data_providers import ProviderOptions, ProviderRequest
 from shared.models.executions import ExecutionListQuery
 from shared.repositories.provider_answers import TABLE

@@ -13,11 +13,11 @@ import pytest
 from shared.context import HttpRequestInfo
 from shared.errors import InvalidInputError
 from shared.executions.executor import get_executor
-from shared.handlers.data_providers_handlers import provide_options
 from shared.handlers.endpoints_handlers import call_endpoint
 from shared.handlers.executions_handlers import get_execution
-from shared.handlers.form_runs import execute_form
+from shared.handlers.form_executions_handlers import execute_form
 from shared.handlers.forms_handlers import create_form
+from shared.handlers.provider_options import provide_options
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionStatus
 from shared.models.forms import FormDataRequest, FormRequest

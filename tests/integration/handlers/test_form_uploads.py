@@ -17,8 +17,9 @@ import pytest_asyncio
 from shared.access.principal import Principal
 from shared.context import Organization
 from shared.errors import BadRequestError, InvalidInputError
-from shared.handlers.form_runs import execute_form
-from shared.handlers.form_uploads import MOST_FILES, make_upload_url
+from shared.handlers.form_executions_handlers import execute_form
+from shared.handlers.form_files import MOST_FILES
+from shared.handlers.form_uploads_handlers import make_upload_url
 from shared.handlers.forms_handlers import create_form
 from shared.models.executions import ExecutionResponse
 from shared.models.forms import FormDataRequest, FormRequest, UploadUrlRequest, UploadUrlResponse

@@ -22,12 +22,18 @@ from shared.errors import (
     ProviderTimeoutError,
 )
 from shared.executions.idempotency import IdempotencyKey
+from shared.forms import state
+from shared.forms.expressions import Expression
+from shared.forms.values import read_value
+from shared.handlers.data_providers_handlers import get_options
 from shared.handlers.executions_handlers import list_executions
-from shared.handlers.form_options import all_options, provider_options
-from shared.handlers.form_runs import execute_form, start_form
+from shared.handlers.form_executions_handlers import execute_form, start_form
+from shared.handlers.form_options_handlers import get_form_options, get_provider_options
 from shared.handlers.forms_handlers import create_form, delete_form, get_form, list_forms, update_form
+from shared.models.data_providers import ProviderRequest
 from shared.models.executions import ExecutionListQuery, ExecutionResponse
 from shared.models.forms import FormDataRequest, FormOptionsRequest, FormProviderRequest, FormRequest
+from shared.registry import FunctionRegistry
 from shared.repositories.forms import CONTAINER
 from shared.storage import Storage, get_storage
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
@@ -245,6 +251,58 @@ async def test_a_choice_beyond_the_first_page_of_a_long_list_is_found_by_search(
     assert caught.value.errors[0]["loc"][-1] == "number"
 
 
+async def test_one_submission_works_out_each_value_and_each_expression_once(monkeypatch: pytest.MonkeyPatch):
+    shows = {"visibilityExpression": "text != 'no'"}
+    bound = {"level": {"mode": "expression", "expression": "int(text)"}}
+    dropdown = {"type": "select", "dataProvider": "meets", "dataProviderInputs": bound, **shows}
+    fields = [{"name": "text", "type": "text"}, {"name": "it", **dropdown}, {"name": "note", "type": "text", **shows}]
+    made = await create_form(form("x", *fields), ADMIN)
+    read: list[str] = []
+    evaluated: list[str] = []
+
+    def read_counted(field: Any, value: Any) -> Any:
+        read.append(field.name)
+        return read_value(field, value)
+
+    def evaluate_counted(expression: Expression, values: Any) -> Any:
+        evaluated.append(expression.text)
+        return evaluate(expression, values)
+
+    evaluate = Expression.evaluate
+    monkeypatch.setattr(state, "read_value", read_counted)
+    monkeypatch.setattr(Expression, "evaluate", evaluate_counted)
+    assert await submitted(made.form.id, text="4", it="5", note="x") == {"text": "4", "it": 5, "note": "x"}
+    assert (read, evaluated) == (["text", "it", "note"], ["text != 'no'"] * 2 + ["int(text)"])
+    for ask in (
+        get_form_options(made.form.id, FormOptionsRequest(form_data={"text": "4"}), USER),
+        get_provider_options(made.form.id, "meets", FormProviderRequest(form_data={"text": "4"}), USER),
+    ):
+        read.clear()
+        evaluated.clear()
+        await ask
+        assert (read, evaluated) == (["text"], ["int(text)"])
+
+
+async def test_a_providers_function_is_looked_up_once_for_each_call(monkeypatch: pytest.MonkeyPatch):
+    made = await create_form(form("x", {"name": "number", "type": "select", "dataProvider": "numbers"}), ADMIN)
+    found: list[str] = []
+
+    def counted(registry: FunctionRegistry, name: str) -> Any:
+        found.append(name)
+        return get_function(registry, name)
+
+    get_function = FunctionRegistry.get_function
+    for method in ("get_function", "get_data_provider", "get_workflow"):
+        monkeypatch.setattr(FunctionRegistry, method, counted)
+    await get_provider_options(made.form.id, "numbers", FormProviderRequest(inputs={"search": "9"}), USER)
+    await get_form_options(made.form.id, FormOptionsRequest(), USER)
+    await get_options("numbers", ProviderRequest(inputs={"search": "9"}), USER)
+    assert found == ["numbers"] * 3
+    # Asked again with a search, since the value is not on the first page.
+    assert await submitted(made.form.id, number="977") == {"number": "977"}
+    assert found == ["numbers"] * 4 + ["takes_all"]
+
+
 async def test_a_provider_that_fails_refuses_the_choice_unless_options_are_not_strict():
     field = {"name": "it", "type": "select", "dataProvider": "fails_now"}
     strict = await create_form(form("strict", field), ADMIN)
@@ -264,7 +322,7 @@ async def test_a_cascade_of_five_levels_is_one_call_in_which_one_failure_stays_a
     broken = {"name": "broken", "type": "select", "dataProvider": "fails_now"}
     made = await create_form(form("x", *(depends(level) for level in range(1, 6)), broken), ADMIN)
     values = {f"level{level}": level for level in range(1, 6)}
-    answer = await all_options(made.form.id, FormOptionsRequest(form_data=values), USER)
+    answer = await get_form_options(made.form.id, FormOptionsRequest(form_data=values), USER)
     assert [(each.state, [option["value"] for option in each.options]) for each in answer.fields] == [
         *(("ready", [level]) for level in range(1, 6)),
         ("error", []),
@@ -277,9 +335,9 @@ async def test_an_expression_that_fails_is_an_error_of_its_field():
     field = {"name": "it", "type": "select", "dataProvider": "meets", "dataProviderInputs": {"level": bound}}
     made = await create_form(form("x", {"name": "text", "type": "text"}, field), ADMIN)
     asked = FormProviderRequest(form_data={"text": "4"})
-    assert (await provider_options(made.form.id, "meets", asked, USER)).options[0]["value"] == 5
+    assert (await get_provider_options(made.form.id, "meets", asked, USER)).options[0]["value"] == 5
     with pytest.raises(InvalidInputError) as caught:
-        await provider_options(made.form.id, "meets", FormProviderRequest(form_data={"text": "four"}), USER)
+        await get_provider_options(made.form.id, "meets", FormProviderRequest(form_data={"text": "four"}), USER)
     assert caught.value.errors[0]["loc"] == ["body", "form_data", "it"]
 
 

@@ -15,6 +15,7 @@ from shared.errors import InvalidInputError, ProviderFailedError
 from shared.forms.bindings import resolve_inputs
 from shared.forms.cascades import CyclicInputsError, check_cycles, options_of_form, order
 from shared.forms.expressions import ExpressionError
+from shared.forms.state import FormState
 from shared.models.data_providers import Option
 from shared.models.forms import FormField, FormSchema
 
@@ -71,7 +72,7 @@ def test_an_expression_waits_for_its_empty_fields_and_is_never_the_callers():
 async def test_five_levels_are_one_call():
     schema = form(dropdown("a"), dropdown("b", "a"), dropdown("c", "b"), dropdown("d", "c"), dropdown("e", "d"))
     data = {"a": "/1", "b": "/1/1", "c": "/1/1/1", "d": "/1/1/1/1"}
-    found = await options_of_form(schema, data, [], parents_and_one)
+    found = await options_of_form(FormState(schema, data), [], parents_and_one)
     assert [own.state for own in found] == ["ready"] * 5
     assert found[4].options[0]["value"] == "/1/1/1/1/1"
 
@@ -79,7 +80,7 @@ async def test_five_levels_are_one_call():
 async def test_a_value_that_no_longer_fits_counts_as_empty_for_those_below():
     schema = form(dropdown("a"), dropdown("b", "a"), dropdown("c", "b"), dropdown("d", "c"))
     data = {"a": "/2", "b": "/1/1", "c": "/1/1/1", "d": "/1/1/1/1"}
-    found = await options_of_form(schema, data, ["a"], parents_and_one)
+    found = await options_of_form(FormState(schema, data), ["a"], parents_and_one)
     assert [(own.name, own.state, own.value_fits, own.waiting_for) for own in found] == [
         ("b", "ready", False, []),
         ("c", "waiting", False, ["b"]),
@@ -89,13 +90,13 @@ async def test_a_value_that_no_longer_fits_counts_as_empty_for_those_below():
 
 async def test_only_what_depends_on_the_changed_fields_runs():
     schema = form(dropdown("a"), dropdown("b", "a"), dropdown("x"), dropdown("y", "x"))
-    found = await options_of_form(schema, {"a": "/1", "x": "/1"}, ["x"], parents_and_one)
+    found = await options_of_form(FormState(schema, {"a": "/1", "x": "/1"}), ["x"], parents_and_one)
     assert [own.name for own in found] == ["y"]
 
 
 async def test_expressions_cascade_too():
     below = {**dropdown("b"), "dataProviderInputs": {"i": {"mode": "expression", "expression": "formData['a'] + '!'"}}}
-    found = await options_of_form(form(below, dropdown("a")), {"a": "/1"}, [], parents_and_one)
+    found = await options_of_form(FormState(form(below, dropdown("a")), {"a": "/1"}), [], parents_and_one)
     assert [option["value"] for option in found[0].options] == ["/1!/1", "/1!/2"]
 
 
@@ -109,13 +110,13 @@ async def test_independent_providers_run_side_by_side_and_one_that_fails_fails_a
             raise ProviderFailedError("p failed")
         return await parents_and_one(field, inputs)
 
-    found = await options_of_form(form(dropdown("a"), dropdown("b"), dropdown("c")), {"b": "kept"}, [], load)
+    found = await options_of_form(FormState(form(dropdown("a"), dropdown("b"), dropdown("c")), {"b": "own"}), [], load)
     assert [(own.state, own.message) for own in found] == [("ready", None), ("error", "p failed"), ("ready", None)]
     assert found[1].value_fits
 
 
 async def test_what_the_client_gets_is_json_in_camel_case():
-    found = await options_of_form(form(dropdown("a"), dropdown("b", "a")), {}, [], parents_and_one)
+    found = await options_of_form(FormState(form(dropdown("a"), dropdown("b", "a")), {}), [], parents_and_one)
     assert found[1].model_dump(by_alias=True) == {
         "name": "b", "state": "waiting", "options": [], "waitingFor": ["a"], "message": None, "valueFits": True
     }  # fmt: skip
@@ -177,5 +178,5 @@ async def test_cascades_end_with_each_provider_run_once_at_most(needs: list[set[
         return await parents_and_one(field, inputs)
 
     async with asyncio.timeout(10):
-        await options_of_form(form(*fields), {"f0": "/1", "f1": "/2"}, changed, load)
+        await options_of_form(FormState(form(*fields), {"f0": "/1", "f1": "/2"}), changed, load)
     assert len(runs) == len(set(runs))

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidInputError
-from shared.forms.checks import check_form_data, visible_fields
-from shared.forms.values import is_usable_pattern
+from shared.forms.checks import submitted_values
+from shared.forms.choices import Choices
+from shared.forms.patterns import is_usable_pattern
+from shared.forms.state import FormState
 from shared.models.data_providers import Option
 from shared.models.forms import FormSchema
 from tests.unit.forms.test_expressions import JSON
@@ -26,9 +28,16 @@ def option(value: Any) -> Option:
     return Option(label=str(value), value=value, metadata=None)
 
 
+def submitted(
+    schema: FormSchema, data: dict[str, Any], options: dict[str, list[Option]] | None = None
+) -> dict[str, Any]:
+    choices = {name: Choices(given) for name, given in (options or {}).items()}
+    return submitted_values(FormState(schema, data), choices)
+
+
 def problems(schema: FormSchema, data: dict[str, Any], options: dict[str, list[Option]] | None = None):
     with pytest.raises(InvalidInputError) as caught:
-        check_form_data(schema, data, options or {})
+        submitted(schema, data, options)
     return {error["loc"][-1]: error["type"] for error in caught.value.errors}
 
 
@@ -61,7 +70,7 @@ BOTH = {"type": "select", "options": [{"label": "number", "value": 1}, {"label":
     ],
 )
 def test_a_right_value_comes_out_as_its_type_says(field: dict[str, Any], sent: Any, cleaned: Any):
-    found = check_form_data(form(field), {"a": sent}, {})["a"]
+    found = submitted(form(field), {"a": sent})["a"]
     assert (found, type(found)) == (cleaned, type(cleaned))
 
 
@@ -107,35 +116,47 @@ def test_a_million_unknown_fields_do_not_become_a_million_errors():
 def test_the_forms_own_message_stands_for_a_wrong_value():
     schema = form({"validation": {"pattern": "^x$", "message": "Just an x"}})
     with pytest.raises(InvalidInputError) as caught:
-        check_form_data(schema, {"a": "y"}, {})
+        submitted(schema, {"a": "y"})
     expected = {"loc": ["body", "form_data", "a"], "type": "string_pattern_mismatch", "msg": "Just an x"}
     assert caught.value.errors == [expected]
 
 
 def test_a_strict_dropdown_takes_only_what_its_provider_gives_now():
     schema = form({"type": "select", "dataProvider": "p"})
-    assert check_form_data(schema, {"a": "7"}, {"a": [option(7)]}) == {"a": 7}
+    assert submitted(schema, {"a": "7"}, {"a": [option(7)]}) == {"a": 7}
     assert problems(schema, {"a": 8}, {"a": [option(7)]}) == {"a": "option"}
     assert problems(schema, {"a": 7}) == {"a": "option"}
     free = form({"type": "select", "dataProvider": "p", "strictOptions": False})
-    assert check_form_data(free, {"a": 8}, {}) == {"a": 8}
+    assert submitted(free, {"a": 8}) == {"a": 8}
+
+
+def test_the_forms_own_message_stands_for_a_choice_that_its_provider_does_not_give():
+    schema = form({"type": "select", "dataProvider": "p", "multiple": True, "validation": {"message": "Not this"}})
+    with pytest.raises(InvalidInputError) as caught:
+        submitted(schema, {"a": [7, 8]}, {"a": [option(7)]})
+    assert [(error["type"], error["msg"]) for error in caught.value.errors] == [("option", "Not this")]
+
+
+def test_a_choice_whose_value_is_null_is_no_empty_field():
+    schema = form({"type": "select", "required": True, "options": [{"label": "none", "value": None}]})
+    assert submitted(schema, {"a": "null"}) == {"a": None}
 
 
 def test_hidden_fields_are_neither_required_nor_passed_on():
     schema = form({"name": "country"}, {"name": "vat", "required": True, "visibilityExpression": "country == 'DE'"})
-    assert check_form_data(schema, {"country": "FR", "vat": 5}, {}) == {"country": "FR"}
+    assert submitted(schema, {"country": "FR", "vat": 5}) == {"country": "FR"}
     assert problems(schema, {"country": "DE"}) == {"vat": "missing"}
 
 
 def test_expressions_see_values_as_their_type_with_defaults():
     schema = form({"name": "n", "type": "number", "defaultValue": 9}, {"visibilityExpression": "n > 5"})
-    assert [field.name for field in visible_fields(schema, {})] == ["n", "a"]
-    assert [field.name for field in visible_fields(schema, {"n": "3"})] == ["n"]
+    assert [field.name for field in FormState(schema, {}).visible] == ["n", "a"]
+    assert [field.name for field in FormState(schema, {"n": "3"}).visible] == ["n"]
 
 
 def test_a_field_whose_visibility_fails_is_visible_and_reported_without_values(caplog: pytest.LogCaptureFixture):
     schema = form({"name": "n"}, {"visibilityExpression": "n > 5"})
-    assert len(visible_fields(schema, {"n": "secret"})) == 2
+    assert len(FormState(schema, {"n": "secret"}).visible) == 2
     assert "visibilityExpression of the field a failed" in caplog.text
     assert "secret" not in caplog.text
 
@@ -164,4 +185,4 @@ EVERY_TYPE = form(
 )
 def test_any_json_is_taken_or_refused_and_nothing_else(data: dict[str, Any]):
     with suppress(InvalidInputError):
-        check_form_data(EVERY_TYPE, data, {"provided": [option(1), option("x")]})
+        submitted(EVERY_TYPE, data, {"provided": [option(1), option("x")]})

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from shared.errors import FieldError, InvalidInputError
 from shared.forms.cascades import check_cycles
-from shared.forms.choices import Choices, static_options
+from shared.forms.choices import WrongValueError
 from shared.forms.expressions import ExpressionError, compile_expression
-from shared.forms.values import WrongValueError, is_empty, is_usable_pattern, read_value
+from shared.forms.patterns import is_usable_pattern
+from shared.forms.values import is_empty, read_value
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
 from shared.parameters.plans import plan_of
 from shared.registry import get_registry
@@ -86,13 +87,12 @@ def _default_problems(field: FormField, place: _Loc) -> Iterator[FieldError]:
     if field.type == "file":
         yield _problem(place, "no_default", "A file can't be uploaded beforehand")
         return
-    is_own_choice = field.type in CHOICE_TYPES and field.data_provider is None
     try:
-        read_value(field, field.default_value, Choices(static_options(field)) if is_own_choice else None)
+        read_value(field, field.default_value)
     except WrongValueError as error:
         # An unusable pattern is named by itself.
         if error.kind != "pattern_unusable":
-            yield _problem(place, error.kind, error.message)
+            yield _problem(place, error.kind, error.message_of(field))
 
 
 def _provider_problems(field: FormField, fields: dict[str, FormField], place: _Loc) -> Iterator[FieldError]:

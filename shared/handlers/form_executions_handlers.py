@@ -10,10 +10,11 @@ from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, prepare, resolve, run
 from shared.executions.idempotency import IdempotencyKey
-from shared.forms.checks import check_form_data
-from shared.handlers.form_options import submitted_options
-from shared.handlers.form_uploads import resolve_files
-from shared.handlers.forms_handlers import form_to_run, get_form
+from shared.forms.checks import submitted_values
+from shared.forms.state import FormState
+from shared.handlers.form_access import find_form, form_to_run
+from shared.handlers.form_choices import current_choices
+from shared.handlers.form_files import resolve_files
 from shared.handlers.run_failures import failure_of
 from shared.handlers.submission import Executed, replay, submit
 from shared.models.executions import ExecutionStatus
@@ -43,9 +44,8 @@ async def execute_form(
         earlier = await replay(principal, idempotency_key)
         if earlier is not None:
             return earlier
-    schema = form.form_schema
-    options = await submitted_options(schema, body.form_data, principal)
-    values = check_form_data(schema, body.form_data, options)
+    state = FormState(form.form_schema, body.form_data)
+    values = submitted_values(state, await current_choices(state, principal))
     files = await resolve_files(form, values, principal)
     request = ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),
@@ -58,10 +58,10 @@ async def execute_form(
         use=WORKFLOW,
     )
     if files.uploads:
-        # A file is kept when a workflow gets it, and not when its parameters are refused.
+        # A file stays when a workflow gets it, and not when its parameters are refused.
         await ensure_loaded()
         prepare(request)
-        await files.keep()
+        await files.mark_used()
     return await submit(request, principal, idempotency_key)
 
 
@@ -78,7 +78,7 @@ async def start_form(
         InvalidInputError: parameters are wrong; each is named.
         ProviderFailedError, ProviderTimeoutError: the run failed, or did not end in time.
     """
-    form = (await get_form(form_id, principal)).form
+    form = (await find_form(form_id, principal)).form
     if form.launch_workflow_id is None:
         return StartupResponse()
     await ensure_loaded()
@@ -102,7 +102,7 @@ async def start_form(
         use=WORKFLOW,
         time_limit_seconds=HTTP_RUN_LIMIT_SECONDS,
     )
-    result = await run(prepare(request))
+    result = await run(prepare(request, metadata))
     if result.status is not ExecutionStatus.SUCCESS:
         raise failure_of("workflow", metadata.name, result, principal)
     return StartupResponse(result=result.result)

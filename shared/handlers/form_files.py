@@ -1,7 +1,7 @@
-"""Files for forms: a signed URL for each, and a look at what came before a workflow gets to know of it.
+"""Files of a submission, looked at before a workflow gets to know of them.
 
-A URL can bound neither size nor type, so both are checked when the form is submitted. A file is submitted by the id
-that came with its URL.
+A signed URL can bound neither size nor type, so both are checked when the form is submitted. A file is submitted by the
+id that came with its URL.
 """
 
 from __future__ import annotations
@@ -9,45 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from shared.access.principal import Principal
-from shared.errors import BadRequestError, FieldError, InvalidInputError
-from shared.handlers.forms_handlers import form_to_run
-from shared.models.forms import Form, FormField, UploadUrlRequest, UploadUrlResponse
+from shared.errors import FieldError, InvalidInputError
+from shared.models.forms import Form, FormField
 from shared.repositories.form_uploads import FormUploadRepository, Upload
 from shared.storage import BlobProperties, get_storage
 
-URL_VALID_FOR = timedelta(minutes=15)
 _BYTES_PER_MB = 1024 * 1024
 # Of one submission, all its fields together; each costs calls to storage.
 MOST_FILES = 50
 
 
-async def make_upload_url(form_id: str, body: UploadUrlRequest, principal: Principal) -> UploadUrlResponse:
-    """Gives out a URL that the caller may PUT one file to, for one of the form's fields.
-
-    Raises:
-        NotFoundError: there is no such form for this caller.
-        ConflictError: it is not active.
-        BadRequestError: it has no field for files, or several and the request does not say which.
-        InvalidInputError: the file is too large for the field, or of another type than it takes.
-    """
-    form = await form_to_run(form_id, principal)
-    field = _field_of(form, body)
-    problems = [
-        FieldError(loc=["body", name], type=kind, msg=message)
-        for name, kind, message in _problems(field, body.file_name, body.file_size, body.content_type.lower())
-    ]
-    if problems:
-        raise InvalidInputError(f"The file does not fit the field {field.name!r}", problems)
-    now = datetime.now(UTC)
-    expires_at = now + URL_VALID_FOR
-    upload, url = await _repository().give_out(principal.scope, form.id, field.name, body.file_name, now, expires_at)
-    return UploadUrlResponse(
-        upload_id=upload.upload_id, upload_url=url, blob_uri=upload.blob_uri, expires_at=expires_at
-    )
+def upload_repository() -> FormUploadRepository:
+    """Where the app's uploads are."""
+    return FormUploadRepository(get_storage())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +35,9 @@ class SubmittedFiles:
     values: dict[str, Any]
     uploads: list[Upload]
 
-    async def keep(self) -> None:
+    async def mark_used(self) -> None:
         """Has the files stay for good, since a workflow gets them."""
-        await asyncio.gather(*(_repository().keep(upload) for upload in self.uploads))
+        await asyncio.gather(*(upload_repository().keep(upload) for upload in self.uploads))
 
 
 async def resolve_files(form: Form, values: Mapping[str, Any], principal: Principal) -> SubmittedFiles:
@@ -69,8 +47,8 @@ async def resolve_files(form: Form, values: Mapping[str, Any], principal: Princi
 
     Args:
         form: the form.
-        values: by field, as `check_form_data` gives them.
-        principal: who submits; an id that was given out to another scope is none.
+        values: by field, as `submitted_values` gives them.
+        principal: who submits; an id that was issued to another scope is none.
 
     Raises:
         InvalidInputError: names each field with a file that is not there or does not fit; or there are more than
@@ -101,32 +79,20 @@ async def resolve_files(form: Form, values: Mapping[str, Any], principal: Princi
     return SubmittedFiles(ready, [upload for upload, _ in good])
 
 
-def _field_of(form: Form, body: UploadUrlRequest) -> FormField:
-    fields = [field for field in form.form_schema.fields if field.type == "file"]
-    if body.field is not None:
-        fields = [field for field in fields if field.name == body.field]
-    if not fields:
-        which = f" named {body.field!r}" if body.field is not None else ""
-        raise BadRequestError(f"The form has no field for files{which}")
-    if len(fields) > 1:
-        raise BadRequestError(f"Say which field the file is for: {', '.join(field.name for field in fields)}")
-    return fields[0]
-
-
 async def _find(
     form: Form, field: FormField, upload_id: str, principal: Principal
 ) -> tuple[Upload, BlobProperties] | list[FieldError]:
     """The upload and what storage says of it, or what is wrong with it."""
-    repository = _repository()
+    repository = upload_repository()
     upload = await repository.find(principal.scope, form.id, upload_id, datetime.now(UTC))
     if upload is None or upload.field != field.name:
-        return [_problem(field, "unknown_upload", "is no upload that this form gave out for the field")]
+        return [_problem(field, "unknown_upload", "is no upload that this form issued for the field")]
     properties = await repository.properties(upload)
     if properties is None:
         return [_problem(field, "not_uploaded", f"{upload.name} was not uploaded")]
     problems = [
         _problem(field, kind, f"{upload.name} {message}; it was removed")
-        for _, kind, message in _problems(field, upload.name, properties.size, properties.content_type)
+        for _, kind, message in problems_of_file(field, upload.name, properties.size, properties.content_type)
     ]
     if problems:
         await repository.discard(upload)
@@ -134,8 +100,12 @@ async def _find(
     return upload, properties
 
 
-def _problems(field: FormField, name: str, size: int, content_type: str) -> list[tuple[str, str, str]]:
-    """What is wrong with a file: the property as an upload request has it, a code, and the rest of a sentence."""
+def problems_of_file(field: FormField, name: str, size: int, content_type: str) -> list[tuple[str, str, str]]:
+    """What is wrong with a file for a field.
+
+    Returns:
+        For each problem the property as an upload request has it, a code, and the rest of a sentence.
+    """
     problems: list[tuple[str, str, str]] = []
     if field.max_size_mb is not None and size > field.max_size_mb * _BYTES_PER_MB:
         problems.append(("fileSize", "too_large", f"has {size} bytes; at most {field.max_size_mb:g} MB are taken"))
@@ -162,7 +132,3 @@ def _as_list(value: Any) -> list[Any]:
 
 def _problem(field: FormField, kind: str, message: str) -> FieldError:
     return FieldError(loc=["body", "form_data", field.name], type=kind, msg=message)
-
-
-def _repository() -> FormUploadRepository:
-    return FormUploadRepository(get_storage())
