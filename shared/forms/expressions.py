@@ -6,58 +6,51 @@ The variables are `formData` and every field by its name. A field without a valu
 false and no error; for `has(formData.country)` it is not there. Numbers are not converted: `n * 2.0` fails for the
 int 3, while `n > 2.5` compares as one expects.
 
-CEL always ends, but not always soon: `[s].map(x, x + x).map(x, x + x)…` doubles with every step. So the form of an
-expression is restricted when it is compiled, and the work it can then cause is estimated from the values' size, before
-it begins. The bounds below keep the slowest expression found to about two seconds; a `Budget` keeps all those of a form
-from taking as long each.
+Macros such as `exists`, which do something for each item of a list, are not taken. Without them the work grows with the
+size of the text and of what it reads, so that bounds on these keep the slowest expression found to some 30 ms.
 """
 
 from __future__ import annotations
 
 import re
-import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from shared.forms.patterns import weight_of
 from shared.serialization import to_json
 
 if TYPE_CHECKING:
     from cel import Program
 
 LONGEST_TEXT = 2000
-# Of all values that one expression refers to, together.
-MOST_CHARACTERS = 50_000
-MOST_ITEMS = 10_000
+# Of all values that an expression refers to, together: each of them is converted once for each expression.
+MOST_ITEMS = 2_000
+# The same when a value that the expression refers to twice counts twice: each reference may copy it.
+MOST_ITEMS_READ = 10_000
+MOST_CHARACTERS_READ = 200_000
 # The library reads nested values by recursion, and a stack that overflows ends the process.
 DEEPEST_VALUE = 20
+# Each copies what those before have made.
 MOST_ADDITIONS = 20
-MOST_MACROS = 4
-DEEPEST_MACROS = 2
-# Steps that take up to a third of a microsecond each.
-_MOST_STEPS = 2_000_000
-# A pattern is compiled anew for each item, which takes as long as thousands of comparisons.
-_STEPS_PER_PATTERN = 5000
-# As much of a text, and as many items of a list, are looked through in a step.
-_CHARACTERS_PER_STEP = 200
-_ITEMS_PER_STEP = 20
-# Of the processor, for all expressions of a call together.
-_SECONDS_TOGETHER = 1.0
+# Of the patterns of `matches`, together: by themselves, and for all characters that the expression reads.
+HEAVIEST_PATTERNS = 2000
+_MOST_WEIGHT_BY_CHARACTERS = 1_000_000
+_WEIGHT_OF_CALL = 10
 _LARGEST_INT = 2**64
+_TOO_LARGE = "The values are too large for an expression"
 
-_COPYING_MACROS = frozenset({"map", "filter"})
-_MACROS = _COPYING_MACROS | {"all", "exists", "exists_one", "existsOne"}
+_MACROS = frozenset({"map", "filter", "all", "exists", "exists_one", "existsOne"})
 _DATE_PARTS = frozenset(
     f"get{part}"
     for part in ("FullYear", "Month", "Date", "DayOfMonth", "DayOfWeek", "DayOfYear", "Hours", "Minutes", "Seconds")
 )
-_FUNCTIONS = (
-    _MACROS
-    | _DATE_PARTS
-    | {"has", "size", "contains", "startsWith", "endsWith", "matches", "string", "int", "uint", "double"}
-    | {"bytes", "timestamp", "duration", "type", "dyn"}
-)
+_FUNCTIONS = _DATE_PARTS | {
+    *("has", "size", "contains", "startsWith", "endsWith", "matches", "string", "int", "uint", "double"),
+    *("bytes", "timestamp", "duration", "type", "dyn"),
+}
 _WORDS = frozenset({"true", "false", "null", "in"})
 _TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*)
@@ -75,52 +68,6 @@ class ExpressionError(ValueError):
     """An expression can't be compiled, or not be evaluated with these values; the message is a sentence about it."""
 
 
-class Budget:
-    """What all expressions that one call evaluates may take together. `with` it, one of them is evaluated.
-
-    Raises:
-        ExpressionError: those before have used it up.
-    """
-
-    def __init__(self) -> None:
-        self._left = _SECONDS_TOGETHER
-        self._began = 0.0
-
-    def __enter__(self) -> None:
-        if self._left <= 0:
-            raise ExpressionError("The form's expressions take too long with these values")
-        # Time of this thread only: other work on the machine must not change what a form means.
-        self._began = time.thread_time()
-
-    def __exit__(self, *_: object) -> None:
-        self._left -= time.thread_time() - self._began
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """What an expression is made of, as far as its cost and its dependencies need it."""
-
-    names: frozenset[str]
-    asked_for: frozenset[str]
-    tokens: int
-    additions: int
-    loops: int
-    patterns: int
-    searches: int
-
-    def steps(self, items: int, characters: int) -> int:
-        """How many steps it takes at most, with values of that size."""
-        longest_list = (items + self.tokens + characters // 100) * (self.additions + 1)
-        search = characters // _CHARACTERS_PER_STEP + items // _ITEMS_PER_STEP
-        once = self.tokens + self.patterns * _STEPS_PER_PATTERN + self.searches * search
-        return once * longest_list**self.loops
-
-
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A compiled expression.
@@ -131,72 +78,60 @@ class Expression:
     """
 
     text: str
+    names: frozenset[str]
     _program: Program
     _shape: _Shape
 
-    @property
-    def names(self) -> frozenset[str]:
-        return self._shape.names
-
-    def evaluate(self, form_data: Mapping[str, Any], budget: Budget | None = None) -> Any:
+    def evaluate(self, form_data: Mapping[str, Any]) -> Any:
         """The value for these fields, as JSON: a timestamp is ISO 8601 text, a duration its seconds.
 
         Args:
             form_data: the values by field name. Only those that the expression refers to are read.
-            budget: what this expression shares with others; None for one that is evaluated alone.
 
         Raises:
-            ExpressionError: the operation is not defined for these values, or they are too large (`MOST_CHARACTERS`,
-                `MOST_ITEMS`, `DEEPEST_VALUE`) or too many for what the expression does with them; or the budget is used
-                up.
+            ExpressionError: the operation is not defined for these values, or they are too large: beyond `MOST_ITEMS`,
+                `MOST_ITEMS_READ`, `MOST_CHARACTERS_READ` or `DEEPEST_VALUE`, or too long for the expression's patterns.
         """
-        with budget or Budget():
-            return self._evaluate(form_data)
-
-    def _evaluate(self, form_data: Mapping[str, Any]) -> Any:
+        shape = self._shape
         values = {name: form_data.get(name) for name in self.names}
-        size = _size_of(values)
-        if size.characters > MOST_CHARACTERS or size.items > MOST_ITEMS:
-            raise ExpressionError("The values are too large for an expression")
-        if self._shape.loops and self._shape.steps(size.items, size.characters) > _MOST_STEPS:
-            raise ExpressionError("The lists are too long for what the expression does with each of their items")
-        there = {
-            name: value for name, value in values.items() if value is not None or name not in self._shape.asked_for
-        }
-        return to_json(_run(self._program, {**values, "formData": there}))
+        _check_size(values, shape)
+        variables = {name: values[name] for name in shape.variables}
+        if shape.members:
+            variables["formData"] = {
+                name: values[name] for name in shape.members if values[name] is not None or name not in shape.asked_for
+            }
+        value = _run(self._program, variables)
+        return value if isinstance(value, (bool, int, str)) else to_json(value)
 
 
 def compile_expression(text: str) -> Expression:
-    """Compiles an expression; the last 500 are kept.
+    """Compiles an expression; the last 2,000 are cached.
 
     Raises:
-        ExpressionError: it is no CEL, is longer than `LONGEST_TEXT`, calls a function that there is not, uses
-            `formData` otherwise than as `formData.NAME` or `formData['NAME']`, or is beyond the bounds of this module.
+        ExpressionError: it is no CEL, is longer than `LONGEST_TEXT`, uses a macro, calls a function that there is not,
+            uses `formData` otherwise than as `formData.NAME` or `formData['NAME']`, or is beyond `MOST_ADDITIONS` or
+            `HEAVIEST_PATTERNS`.
     """
     if len(text) > LONGEST_TEXT:
         raise ExpressionError(f"The expression is longer than {LONGEST_TEXT:,} characters")
     return _compiled(text)
 
 
-def names_in(text: str) -> set[str]:
-    """The fields that an expression refers to, as `NAME`, `formData.NAME` or `formData['NAME']`.
-
-    Raises:
-        ExpressionError: as `compile_expression`.
-    """
-    return set(compile_expression(text).names)
-
-
-@lru_cache(maxsize=500)
+@lru_cache(maxsize=2000)
 def _compiled(text: str) -> Expression:
+    program = _program_of(text)
+    shape = _ShapeReader(text).shape()
+    return Expression(text, frozenset(shape.references), program, shape)
+
+
+def _program_of(text: str) -> Program:
     # Costs a tenth of a second, and most forms have no expression.
     from cel import compile as compile_cel
 
     try:
-        program = compile_cel(text)
+        return compile_cel(text)
     except ValueError as error:
         raise ExpressionError(f"The expression is not valid CEL: {_first_sentence(error)}") from None
-    return Expression(text, program, _ShapeReader(text).shape())
 
 
 def _run(program: Program, variables: dict[str, Any]) -> Any:
@@ -212,50 +147,82 @@ def _first_sentence(error: Exception) -> str:
     return re.split(r"\n|\. | expecting ", message, maxsplit=1)[0][:300] or type(error).__name__
 
 
+class _Token(NamedTuple):
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What an expression refers to and does, as far as its dependencies and its cost need it.
+
+    Attributes:
+        references: how often it refers to each field.
+        variables, members: the fields that it refers to by their names, and as members of `formData`.
+        asked_for: the members that it asks `has` for.
+        literals: how many characters of text stand in it.
+        patterns: the weight of its patterns, together.
+    """
+
+    references: Counter[str]
+    variables: frozenset[str]
+    members: frozenset[str]
+    asked_for: frozenset[str]
+    literals: int
+    patterns: int
+
+
 class _ShapeReader:
     """Reads the shape of an expression that the library has found to be valid."""
 
     def __init__(self, text: str) -> None:
         self._tokens = list(_tokens_of(text))
-        self._names: set[str] = set()
+        self._variables: list[str] = []
+        self._members: list[str] = []
         self._asked_for: set[str] = set()
-        # For each bracket that is open: the macro that it belongs to, if any, and the variable that this one makes.
-        self._open: list[tuple[str | None, str | None]] = []
-        self._macros = self._additions = self._loops = self._patterns = self._searches = 0
+        self._patterns = 0
 
     def shape(self) -> _Shape:
         for at, token in enumerate(self._tokens):
             if token.kind == "name":
                 self._read_name(at, token.text)
-            elif token.kind == "sign":
-                self._read_sign(at, token.text)
-        if self._additions > MOST_ADDITIONS:
+        if sum(token == ("sign", "+") for token in self._tokens) > MOST_ADDITIONS:
             raise ExpressionError(f"The expression has more than {MOST_ADDITIONS} additions")
-        if self._macros > MOST_MACROS:
-            raise ExpressionError(f"The expression has more than {MOST_MACROS} of {', '.join(sorted(_MACROS))}")
-        names, asked_for = frozenset(self._names), frozenset(self._asked_for)
-        return _Shape(names, asked_for, len(self._tokens), self._additions, self._loops, self._patterns, self._searches)
+        if self._patterns > HEAVIEST_PATTERNS:
+            raise ExpressionError("The patterns of the expression are too long, or their counts too high")
+        return _Shape(
+            references=Counter(self._variables + self._members),
+            variables=frozenset(self._variables),
+            members=frozenset(self._members),
+            asked_for=frozenset(self._asked_for),
+            literals=sum(len(token.text) for token in self._tokens if token.kind == "text"),
+            patterns=self._patterns,
+        )
 
     def _read_name(self, at: int, name: str) -> None:
         is_member = self._text(at - 1) == "."
         if self._text(at + 1) == "(":
-            if name not in _FUNCTIONS:
-                raise ExpressionError(f"There is no function {name}")
-            if name == "matches" and not self._has_written_pattern(at, is_member):
-                raise ExpressionError("matches takes a pattern that is written out, as in code.matches('^[0-9]+$')")
-            self._patterns += name == "matches"
-            self._searches += name == "contains"
-        elif name == "in" and not is_member:
-            self._searches += 1
-        elif is_member or name in _WORDS or any(name == variable for _, variable in self._open):
+            self._read_call(at, name, is_member=is_member)
+        elif is_member or name in _WORDS:
             return
         elif name == "formData":
             field = self._field_of_form_data(at)
-            self._names.add(field)
+            self._members.append(field)
             if self._text(at - 2) == "has" and self._text(at - 1) == "(":
                 self._asked_for.add(field)
         else:
-            self._names.add(name)
+            self._variables.append(name)
+
+    def _read_call(self, at: int, name: str, *, is_member: bool) -> None:
+        if name in _MACROS:
+            raise ExpressionError(f"Macros such as {name} are not taken")
+        if name not in _FUNCTIONS and name not in _WORDS:
+            raise ExpressionError(f"There is no function {name}")
+        if name == "matches":
+            if not is_member or self._text(at + 3) != ")" or self._tokens[at + 2].kind != "text":
+                raise ExpressionError("matches takes a pattern that is written out, as in code.matches('^[0-9]+$')")
+            pattern = _run(_program_of(self._tokens[at + 2].text), {})
+            self._patterns += _WEIGHT_OF_CALL + weight_of(str(pattern))
 
     def _field_of_form_data(self, at: int) -> str:
         if self._text(at + 1) == "." and self._text(at + 3) != "(":
@@ -264,39 +231,6 @@ class _ShapeReader:
         if self._text(at + 1) != "[" or quoted is None or self._text(at + 3) != "]":
             raise ExpressionError("formData can only be used as formData.NAME or formData['NAME']")
         return quoted[2]
-
-    def _has_written_pattern(self, at: int, is_member: bool) -> bool:
-        closes = self._text(at + 3) == ")"
-        return is_member and closes and at + 2 < len(self._tokens) and self._tokens[at + 2].kind == "text"
-
-    def _read_sign(self, at: int, sign: str) -> None:
-        is_in_macro = any(macro for macro, _ in self._open)
-        before = self._tokens[at - 1] if at else _Token("sign", "")
-        if sign in ")]}":
-            self._open.pop()
-        elif sign == "(" and before.text in _MACROS and self._text(at - 2) == ".":
-            self._open_macro(before.text, self._text(at + 1), is_in_macro)
-        elif sign in "([{":
-            is_index = before.kind in ("name", "text") or before.text in (")", "]")
-            if is_in_macro and (sign == "{" or (sign == "[" and not is_index)):
-                raise ExpressionError("Inside of a macro such as map or exists there can be no list or map written out")
-            self._open.append((None, None))
-        elif sign == "+":
-            if is_in_macro:
-                raise ExpressionError("Inside of a macro such as map or exists there can be no addition")
-            self._additions += 1
-
-    def _open_macro(self, macro: str, variable: str, is_in_macro: bool) -> None:
-        if is_in_macro and macro in _COPYING_MACROS:
-            raise ExpressionError(f"{macro} can't stand inside of another macro")
-        self._open.append((macro, variable))
-        self._macros += 1
-        depth = sum(1 for opened, _ in self._open if opened)
-        if depth > DEEPEST_MACROS:
-            raise ExpressionError(f"Macros such as exists can be nested {DEEPEST_MACROS} levels deep")
-        # These copy their result for each item that they add.
-        copies = any(opened in _COPYING_MACROS for opened, _ in self._open)
-        self._loops = max(self._loops, depth + copies)
 
     def _text(self, at: int) -> str:
         return self._tokens[at].text if 0 <= at < len(self._tokens) else ""
@@ -308,34 +242,44 @@ def _tokens_of(text: str) -> Iterator[_Token]:
             yield _Token(match.lastgroup or "", match[0])
 
 
-class _Size(NamedTuple):
-    items: int
-    characters: int
-
-
-def _size_of(values: Any) -> _Size:
-    """How large values of JSON are.
+def _check_size(values: Mapping[str, Any], shape: _Shape) -> None:
+    """Whether values of JSON can be read without taking too long.
 
     Raises:
-        ExpressionError: they are nested deeper than `DEEPEST_VALUE`, or hold an int that no CEL number can hold.
+        ExpressionError: they can't, or one holds an int that no CEL number can hold.
     """
+    items = items_read = characters = 0
+    for name, value in values.items():
+        own_items, own_characters = _size_of(value)
+        items += own_items
+        items_read += own_items * shape.references[name]
+        characters += own_characters * shape.references[name]
+    if items > MOST_ITEMS or items_read > MOST_ITEMS_READ or characters > MOST_CHARACTERS_READ:
+        raise ExpressionError(_TOO_LARGE)
+    if shape.patterns * (characters + shape.literals) > _MOST_WEIGHT_BY_CHARACTERS:
+        raise ExpressionError("The values are too long for the patterns of the expression")
+
+
+def _size_of(value: Any) -> tuple[int, int]:
+    """How many items, keys among them, and how many characters."""
     items = characters = 0
-    level: list[Any] = [values]
-    for _ in range(DEEPEST_VALUE + 2):
+    level: list[Any] = [value]
+    for _ in range(DEEPEST_VALUE + 1):
         below: list[Any] = []
-        for value in level:
-            items += 1
-            if isinstance(value, str):
-                characters += len(value)
-            elif isinstance(value, int) and not -_LARGEST_INT < value < _LARGEST_INT:
+        for each in level:
+            if isinstance(each, str):
+                characters += len(each)
+            elif isinstance(each, int) and not -_LARGEST_INT < each < _LARGEST_INT:
                 raise ExpressionError("A number is too large for an expression")
-            elif isinstance(value, Mapping):
-                mapping = cast("Mapping[str, Any]", value)
-                characters += sum(map(len, mapping))
-                below.extend(mapping.values())
-            elif isinstance(value, (list, tuple)):
-                below.extend(cast("list[Any]", value))
+            elif isinstance(each, (Mapping, list, tuple)):
+                members = cast("Mapping[str, Any] | list[Any]", each)
+                # Before they are gone through: a body has room for millions.
+                if items + len(below) + len(members) > MOST_ITEMS:
+                    raise ExpressionError(_TOO_LARGE)
+                below.extend(members)
+                below.extend(members.values() if isinstance(members, Mapping) else ())
+        items += len(level)
         if not below:
-            return _Size(items, characters)
+            return items, characters
         level = below
     raise ExpressionError(f"A value is nested deeper than {DEEPEST_VALUE} levels")
