@@ -1046,6 +1046,10 @@ export interface components {
         /**
          * Form
          * @description A stored form.
+         *
+         *     Attributes:
+         *         problems: expressions that don't compile; their fields show, and are not required. Worked out when the form is
+         *             read, and not stored.
          */
         Form: {
             name: string;
@@ -1073,6 +1077,7 @@ export interface components {
             createdAt: string;
             /** Format: date-time */
             updatedAt: string;
+            problems: components["schemas"]["FormProblem"][];
         };
         /**
          * FormDataRequest
@@ -1215,6 +1220,15 @@ export interface components {
             changed?: string[];
         };
         /**
+         * FormProblem
+         * @description What no longer holds in a stored form: where in it (`loc`), the kind of mistake, and a sentence about it.
+         */
+        FormProblem: {
+            loc: (string | number)[];
+            type: string;
+            msg: string;
+        };
+        /**
          * FormProviderRequest
          * @description What a form's data provider is asked.
          *
@@ -1260,6 +1274,16 @@ export interface components {
             fields: components["schemas"]["FormField-Output"][];
         };
         /**
+         * FormWithProblems
+         * @description A stored form with expressions that no longer compile; `problems` as in the form.
+         */
+        FormWithProblems: {
+            formId: string;
+            name: string;
+            orgId: string | null;
+            problems: components["schemas"]["FormProblem"][];
+        };
+        /**
          * FormWrite
          * @description As `FormRequest`; what only the platform decides may stand in it and changes nothing.
          *
@@ -1303,6 +1327,10 @@ export interface components {
         /**
          * HealthDetails
          * @description What administrators see besides.
+         *
+         *     Attributes:
+         *         forms: those of the scope, and global ones, that have problems, as they were within the last minute; 100 at
+         *             most. None when they can't be read now.
          */
         HealthDetails: {
             workflows: number;
@@ -1311,6 +1339,7 @@ export interface components {
             runs: {
                 [key: string]: unknown;
             };
+            forms: components["schemas"]["FormWithProblems"][] | null;
         };
         /**
          * HealthModel

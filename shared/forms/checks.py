@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.errors import FieldError, InvalidInputError
 from shared.forms.choices import Choices, WrongValueError
+from shared.forms.problems import has_problems
 from shared.forms.state import FormState
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES
 from shared.serialization import to_json
@@ -21,7 +22,7 @@ def submitted_values(state: FormState, choices: Mapping[str, Choices]) -> dict[s
     """The values as the workflow gets them, by field, in the form's order.
 
     Empty fields are left out, and so are hidden ones with whatever was sent for them. A `required` checkbox must be
-    sent, and may be false.
+    sent, and may be false. A field with an expression that does not compile is not required.
 
     Args:
         state: what was submitted.
@@ -35,7 +36,7 @@ def submitted_values(state: FormState, choices: Mapping[str, Choices]) -> dict[s
     submitted: dict[str, Any] = {}
     for field in state.visible:
         if field.name not in state.values:
-            if field.required and field.type not in DISPLAY_TYPES:
+            if field.required and field.type not in DISPLAY_TYPES and not has_problems(field):
                 errors.append(_error(field.name, "missing", f"{field.label or field.name} is required"))
             continue
         value = state.values[field.name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from shared.errors import FieldError, InvalidInputError, PreconditionFailedError
 from shared.forms.definitions import check_definition
 from shared.handlers.audit_handlers import note
 from shared.handlers.form_access import find_form, form_repository, may_see
+from shared.handlers.form_problems import all_with_problems, get_problem_index, with_problems
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.forms import Form, FormList, FormRequest
 from shared.repositories.forms import StoredForm
@@ -26,7 +28,8 @@ T = TypeVar("T")
 async def list_forms(principal: Principal) -> FormList:
     """The forms that the caller may see: those of their scope, then the global ones, each by name."""
     found = await form_repository().list(principal.scope)
-    return FormList(forms=[stored.form for stored in found if may_see(stored.form, principal)])
+    seen = [stored.form for stored in found if may_see(stored.form, principal)]
+    return FormList(forms=await all_with_problems(seen))
 
 
 async def get_form(form_id: str, principal: Principal) -> StoredForm:
@@ -35,7 +38,8 @@ async def get_form(form_id: str, principal: Principal) -> StoredForm:
     Raises:
         NotFoundError: there is none for this caller.
     """
-    return await find_form(form_id, principal)
+    stored = await find_form(form_id, principal)
+    return replace(stored, form=with_problems(stored.form))
 
 
 async def create_form(body: FormRequest, principal: Principal) -> StoredForm:
@@ -98,7 +102,9 @@ async def update_form(
         await note(principal, "form.update", form.id, {"name": form.name}, scope=stored.scope)
         return await form_repository().replace(stored, form, versions)
 
-    return await _until_written(change, versions)
+    changed = await _until_written(change, versions)
+    get_problem_index().invalidate()
+    return changed
 
 
 async def delete_form(form_id: str, principal: Principal, versions: Collection[str] | None = None) -> None:
@@ -110,6 +116,7 @@ async def delete_form(form_id: str, principal: Principal, versions: Collection[s
         await form_repository().delete(stored, datetime.now(UTC), versions)
 
     await _until_written(delete, versions)
+    get_problem_index().invalidate()
 
 
 _IS_GLOBAL_STAYS = FieldError(loc=["body", "isGlobal"], type="immutable", msg="can't be changed; make a new form")

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import Any
 
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded, get_workspace
-from shared.errors import ServiceUnavailableError
-from shared.models.health import Health, HealthDetails, HealthModel, LoadErrorModel
+from shared.errors import ServiceUnavailableError, StorageUnavailableError
+from shared.handlers.form_problems import get_problem_index
+from shared.models.health import FormWithProblems, Health, HealthDetails, HealthModel, LoadErrorModel
 from shared.registry import get_registry
 from shared.runtime.watch import pool_figures
 from shared.storage import get_storage
 
+logger = logging.getLogger(__name__)
+
+# How long the answer may wait for the forms to be read; they are looked at again a minute later at the earliest.
+_FORMS_WITHIN_SECONDS = 2.0
+
 
 async def get_health(principal: Principal | None) -> HealthModel:
     """Whether the app can do its work, and for administrators what it is made of and busy with.
+
+    Forms are read for administrators only, and once a minute in a process: others may ask every second.
 
     Raises:
         ServiceUnavailableError: storage is out of reach, so that no run can be recorded.
@@ -28,7 +38,12 @@ async def get_health(principal: Principal | None) -> HealthModel:
         "workspace": "degraded" if errors else "healthy",
         "runs": busy,
     }
-    details = _details(errors, figures) if principal is not None and principal.is_platform_admin else None
+    details: HealthDetails | None = None
+    if principal is not None and principal.is_platform_admin:
+        state, forms = await _look_at_forms(principal.scope) if checks["storage"] == "healthy" else (None, None)
+        if state is not None:
+            checks["forms"] = state
+        details = _details(errors, figures, forms)
     status: Health = "degraded" if "degraded" in checks.values() else "healthy"
     if checks["storage"] == "unhealthy":
         health = HealthModel(status="unhealthy", checks=checks, details=details)
@@ -36,11 +51,26 @@ async def get_health(principal: Principal | None) -> HealthModel:
     return HealthModel(status=status, checks=checks, details=details)
 
 
-def _details(errors: list[Any], figures: dict[str, Any]) -> HealthDetails:
+async def _look_at_forms(scope: str) -> tuple[Health | None, list[FormWithProblems] | None]:
+    """How the forms of a scope are, and which of them have problems; None for what can't be said now."""
+    try:
+        async with asyncio.timeout(_FORMS_WITHIN_SECONDS):
+            found = await get_problem_index().get(scope)
+    except (StorageUnavailableError, TimeoutError):
+        return None, None
+    except Exception:
+        # One that can't be read must not hide what else there is to say.
+        logger.exception("The forms of %s can't be read", scope)
+        return "degraded", None
+    return "degraded" if found else "healthy", found
+
+
+def _details(errors: list[Any], figures: dict[str, Any], forms: list[FormWithProblems] | None) -> HealthDetails:
     registry = get_registry()
     return HealthDetails(
         workflows=registry.get_workflow_count(),
         data_providers=registry.get_data_provider_count(),
         load_errors=[LoadErrorModel(file=error.file, line=error.line, reason=error.reason) for error in errors],
         runs=figures,
+        forms=forms,
     )

@@ -120,7 +120,9 @@ class FormRequest(ApiModel):
 
 
 _READ_ONLY = frozenset(
-    name for field in ("id", "org_id", "created_by", "created_at", "updated_at") for name in (field, to_camel(field))
+    name
+    for field in ("id", "org_id", "created_by", "created_at", "updated_at", "problems")
+    for name in (field, to_camel(field))
 )
 
 
@@ -147,14 +149,28 @@ class FormWrite(FormRequest):
         return {name: value for name, value in cast("dict[str, Any]", given).items() if name not in _READ_ONLY}
 
 
+class FormProblem(ApiModel):
+    """What no longer holds in a stored form: where in it (`loc`), the kind of mistake, and a sentence about it."""
+
+    loc: list[str | int]
+    type: str
+    msg: str
+
+
 class Form(FormRequest):
-    """A stored form."""
+    """A stored form.
+
+    Attributes:
+        problems: expressions that don't compile; their fields show, and are not required. Worked out when the form is
+            read, and not stored.
+    """
 
     id: str
     org_id: str | None
     created_by: str
     created_at: UtcDatetime
     updated_at: UtcDatetime
+    problems: list[FormProblem] = Field(default_factory=list[FormProblem])
 
 
 class FormList(ApiModel):

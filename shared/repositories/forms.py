@@ -129,9 +129,8 @@ class FormRepository:
     async def _write(self, scope: str, form: Form, changes: Sequence[Change], before: StoredForm | None) -> StoredForm:
         partition, version = key_text(scope), secrets.token_hex(8)
         # A name of its own for each version: a write that comes too late must not spoil the blob of the one in force.
-        stored = (await self._payloads.put({"form": form.model_dump(mode="json")}, f"{partition}/{form.id}/{version}"))[
-            "form"
-        ]
+        content = form.model_dump(mode="json", exclude={"problems"})
+        stored = (await self._payloads.put({"form": content}, f"{partition}/{form.id}/{version}"))["form"]
         values: Values = {
             # For people who look at the table.
             "name": form.name,

@@ -115,6 +115,14 @@ async def test_independent_providers_run_side_by_side_and_one_that_fails_fails_a
     assert found[1].value_fits
 
 
+async def test_inputs_that_no_longer_compile_are_an_error_of_their_field_alone():
+    stored = {"i": {"mode": "expression", "expression": "a.exists(x, x == 1)"}, "j": ref("a")}
+    schema = form(dropdown("a"), {**dropdown("b"), "dataProviderInputs": stored}, dropdown("c", "b"))
+    found = await options_of_form(FormState(schema, {"a": "/1", "b": "/1/1"}), [], parents_and_one)
+    assert [(own.name, own.state) for own in found] == [("a", "ready"), ("b", "error"), ("c", "ready")]
+    assert found[1].message == "Macros such as exists are not taken"
+
+
 async def test_what_the_client_gets_is_json_in_camel_case():
     found = await options_of_form(FormState(form(dropdown("a"), dropdown("b", "a")), {}), [], parents_and_one)
     assert found[1].model_dump(by_alias=True) == {

@@ -14,6 +14,7 @@ from shared.errors import InvalidInputError
 from shared.forms.checks import submitted_values
 from shared.forms.choices import Choices
 from shared.forms.patterns import is_usable_pattern
+from shared.forms.problems import problems_of
 from shared.forms.state import FormState
 from shared.models.data_providers import Option
 from shared.models.forms import FormSchema
@@ -159,6 +160,55 @@ def test_a_field_whose_visibility_fails_is_visible_and_reported_without_values(c
     assert len(FormState(schema, {"n": "secret"}).visible) == 2
     assert "visibilityExpression of the field a failed" in caplog.text
     assert "secret" not in caplog.text
+
+
+NO_LONGER = "n.exists(x, x == 1)"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"visibilityExpression": NO_LONGER},
+        {
+            "type": "select",
+            "dataProvider": "p",
+            "dataProviderInputs": {"i": {"mode": "expression", "expression": NO_LONGER}},
+        },
+    ],
+    ids=["visibility", "inputs"],
+)
+def test_a_field_with_an_expression_that_no_longer_compiles_shows_and_is_not_required(field: dict[str, Any]):
+    schema = form({"required": True, **field}, {"name": "n", "required": True})
+    assert [field.name for field in FormState(schema, {}).visible] == ["a", "n"]
+    assert problems(schema, {}) == {"n": "missing"}
+    assert submitted(schema, {"n": "x"}) == {"n": "x"}
+    assert submitted(schema, {"a": "v", "n": "x"}, {"a": [option("v")]}) == {"a": "v", "n": "x"}
+
+
+def test_every_expression_that_does_not_compile_is_named_with_its_place():
+    inputs = {
+        "good": {"mode": "expression", "expression": "a + '!'"},
+        "bad": {"mode": "expression", "expression": "a +"},
+    }
+    schema = form(
+        {"visibilityExpression": "a == 'x'"},
+        {"name": "b", "visibilityExpression": NO_LONGER},
+        {"name": "c", "type": "select", "dataProvider": "p", "dataProviderInputs": inputs},
+    )
+    found = [(problem.loc, problem.type, problem.msg) for problem in problems_of(schema)]
+    fields = ["formSchema", "fields"]
+    assert found[0] == ([*fields, 1, "visibilityExpression"], "expression", "Macros such as exists are not taken")
+    assert found[1][:2] == ([*fields, 2, "dataProviderInputs", "bad", "expression"], "expression")
+    assert len(found) == 2
+
+
+def test_inputs_that_fail_or_do_not_compile_refuse_with_the_name_of_their_field():
+    for expression in ("a + 1", NO_LONGER):
+        inputs = {"i": {"mode": "expression", "expression": expression}}
+        schema = form({}, {"name": "b", "type": "select", "dataProvider": "p", "dataProviderInputs": inputs})
+        with pytest.raises(InvalidInputError, match="The inputs of b can't be worked out") as caught:
+            FormState(schema, {"a": "x", "n": "x"}).inputs_of(schema.fields[1])
+        assert caught.value.errors[0]["loc"] == ["body", "form_data", "b"]
 
 
 def test_a_pattern_that_would_backtrack_for_ages_takes_no_time():
