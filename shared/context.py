@@ -11,12 +11,27 @@ from typing import Any, Self
 
 from shared.errors import ConfigurationError
 from shared.logs.buffer import LogBuffer
-from shared.logs.masking import SecretMask
+from shared.logs.masking import NOTHING_SECRET, SecretMask
 from shared.models.base import GLOBAL_SCOPE
+from shared.models.results import EndpointResponse
 from shared.runtime.calls import StopSignal
 from shared.serialization import to_json
 
+__all__ = [
+    "Caller",
+    "EndpointResponse",
+    "ExecutionContext",
+    "HttpRequestInfo",
+    "Organization",
+    "SecretReference",
+]
+
 SecretResolver = Callable[[str], Awaitable[str]]
+
+
+def scope_of(organization: Organization | None) -> str:
+    """The organization's id, or `GLOBAL`."""
+    return organization.id if organization is not None else GLOBAL_SCOPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +39,21 @@ class SecretReference:
     """A configuration value that says where a secret is: `env:NAME`, or a name in the key vault."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfiguration:
+    """What a run finds configured.
+
+    Attributes:
+        values: by key, the organization's over the global ones; secrets as `SecretReference`.
+        mask: takes secrets out of whatever is kept of the run.
+        resolve_secret: gives the secret of a key; called on the loop that serves triggers. None where there are none.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    mask: SecretMask = NOTHING_SECRET
+    resolve_secret: SecretResolver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +121,9 @@ class ExecutionContext:
         is_function_key: bool = False,
         attempt: int = 1,
         request: HttpRequestInfo | None = None,
-        config: Mapping[str, Any] | None = None,
+        configuration: RunConfiguration | None = None,
         logs: LogBuffer | None = None,
         stop: StopSignal | None = None,
-        resolve_secret: SecretResolver | None = None,
         service_loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._caller = caller
@@ -105,11 +134,12 @@ class ExecutionContext:
         self.execution_id = execution_id
         self.attempt = attempt
         self.request = request
-        self._config: Mapping[str, Any] = config if config is not None else {}
+        configuration = configuration or RunConfiguration()
+        self._config = configuration.values
+        self._mask = configuration.mask
+        self._resolve_secret = configuration.resolve_secret
         self._logs = logs or LogBuffer()
-        self._mask = self._logs.mask
         self._stop = stop
-        self._resolve_secret = resolve_secret
         self._service_loop = service_loop
         self._snapshots: list[dict[str, Any]] = []
         self._integration_calls: list[dict[str, Any]] = []
@@ -117,7 +147,7 @@ class ExecutionContext:
         self._result: Any = None
         self._has_result = False
 
-    # What tells callers apart is noted when it is read: an answer that depends on it is not for others.
+    # It is remembered that what tells callers apart was read: an answer that depends on it is not for others.
 
     @property
     def user_id(self) -> str:
@@ -159,7 +189,7 @@ class ExecutionContext:
     @property
     def scope(self) -> str:
         """The organization's id, or `GLOBAL`."""
-        return self.organization.id if self.organization else GLOBAL_SCOPE
+        return scope_of(self.organization)
 
     @property
     def is_global_scope(self) -> bool:
@@ -219,7 +249,7 @@ class ExecutionContext:
         duration_ms: float,
         error: str | None = None,
     ) -> None:
-        """Keeps a note of a call to another system with the run's record.
+        """Records a call to another system with the run.
 
         Args:
             integration: the other system's name.
@@ -273,7 +303,7 @@ class ExecutionContext:
 
 
 @dataclass(slots=True)
-class Notes:
+class Collected:
     """What a run told about itself through its context; `caller_was_read`: whether it looked at who asked for it."""
 
     state_snapshots: list[dict[str, Any]]
@@ -284,10 +314,10 @@ class Notes:
     caller_was_read: bool
 
 
-def notes_of(context: ExecutionContext) -> Notes:
+def collected_by(context: ExecutionContext) -> Collected:
     """What the run told so far; for the engine and the executor, not for workflows."""
     # The context's public face is the authors'; this module is the one place that looks behind it.
-    return Notes(
+    return Collected(
         state_snapshots=list(context._snapshots),  # pyright: ignore[reportPrivateUsage]
         integration_calls=list(context._integration_calls),  # pyright: ignore[reportPrivateUsage]
         progress=context._progress,  # pyright: ignore[reportPrivateUsage]
@@ -295,21 +325,6 @@ def notes_of(context: ExecutionContext) -> Notes:
         has_result=context._has_result,  # pyright: ignore[reportPrivateUsage]
         caller_was_read=context._caller_was_read,  # pyright: ignore[reportPrivateUsage]
     )
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointResponse:
-    """Returned by a workflow behind an endpoint, it is the HTTP answer.
-
-    Attributes:
-        body: text or bytes as they are; anything else as JSON.
-        status_code: 100 to 599.
-        headers: the answer's headers.
-    """
-
-    body: Any = None
-    status_code: int = 200
-    headers: Mapping[str, str] | None = None
 
 
 def masked_response(response: EndpointResponse, mask: SecretMask) -> EndpointResponse:

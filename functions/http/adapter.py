@@ -13,7 +13,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from functions.http.routes import IDEMPOTENCY_KEY, ROUTES, AnyContent, Nothing, RequestHeader, Route
-from shared.access.authentication import authenticate
 from shared.access.principal import Access, Principal, authorize, refuse_forged
 from shared.context import HttpRequestInfo
 from shared.errors import (
@@ -25,8 +24,8 @@ from shared.errors import (
     UnauthorizedError,
 )
 from shared.executions.idempotency import IdempotencyKey
+from shared.handlers.services import get_services
 from shared.models.errors import ErrorResponse
-from shared.settings.environment import get_settings
 from shared.telemetry import continue_trace
 
 logger = logging.getLogger(__name__)
@@ -170,7 +169,7 @@ def register(
 async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.HttpRequest) -> func.HttpResponse:
     headers = {name.lower(): value for name, value in cast("Mapping[str, str]", req.headers).items()}
     continue_trace(headers)
-    principal = await authenticate(headers, get_settings())
+    principal = await get_services().authentication.authenticate(headers)
     authorize(principal, declared.access)
     if declared.method != "GET" or declared.runs_code:
         refuse_forged(principal, headers, declared.method)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functions.http.adapter import Reply
 from functions.http.routes import Answer
-from shared.handlers.workflows_handlers import Executed
+from shared.handlers.submission import Executed
 from shared.models.executions import ExecutionAccepted, ExecutionResponse
 
 _RECORDED = {"Execution-Recorded": "`false` when storage went away during the run, so that its record comes later"}

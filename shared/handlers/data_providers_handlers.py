@@ -10,10 +10,11 @@ from typing import Any
 
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest, prepare, run
+from shared.engine import ExecutionRequest, prepare
 from shared.errors import ForbiddenError, ProviderTimeoutError
+from shared.handlers.parameter_views import parameter_model
 from shared.handlers.run_failures import failure_of
-from shared.handlers.workflows_handlers import parameter_model
+from shared.handlers.services import get_services
 from shared.models.data_providers import DataProviderList, DataProviderModel, ProviderOptions, ProviderRequest
 from shared.models.executions import ExecutionStatus
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, get_registry
@@ -83,7 +84,7 @@ async def provide_options(
     prepared = prepare(request)
     try:
         async with asyncio.timeout(_ANSWER_LIMIT_SECONDS):
-            result = await run(prepared)
+            result = await get_services().engine.run(prepared)
     except TimeoutError:
         raise ProviderTimeoutError(f"The data provider {name!r} did not answer in time") from None
     if result.status is not ExecutionStatus.SUCCESS:

@@ -8,14 +8,15 @@ from typing import Any
 
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest, prepare, resolve, run
+from shared.engine import ExecutionRequest, RunControl, prepare, resolve
 from shared.executions.idempotency import IdempotencyKey
 from shared.forms.checks import check_form_data
 from shared.handlers.form_options import submitted_options
 from shared.handlers.form_uploads import resolve_files
 from shared.handlers.forms_handlers import form_to_run, get_form
 from shared.handlers.run_failures import failure_of
-from shared.handlers.workflows_handlers import Executed, replay, submit
+from shared.handlers.services import get_services
+from shared.handlers.submission import Executed, replay, submit
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import FormDataRequest, StartupResponse
 from shared.parameters.plans import plan_of
@@ -100,9 +101,9 @@ async def start_form(
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,
         use=WORKFLOW,
-        time_limit_seconds=HTTP_RUN_LIMIT_SECONDS,
     )
-    result = await run(prepare(request))
+    control = RunControl(limit_seconds=HTTP_RUN_LIMIT_SECONDS)
+    result = await get_services().engine.run(prepare(request, metadata), control)
     if result.status is not ExecutionStatus.SUCCESS:
         raise failure_of("workflow", metadata.name, result, principal)
     return StartupResponse(result=result.result)

@@ -15,9 +15,10 @@ from typing import Any, cast
 from shared.access.principal import Principal
 from shared.errors import BadRequestError, FieldError, InvalidInputError
 from shared.handlers.forms_handlers import form_to_run
+from shared.handlers.services import get_services
 from shared.models.forms import Form, FormField, UploadUrlRequest, UploadUrlResponse
-from shared.repositories.form_uploads import FormUploadRepository, Upload
-from shared.storage import BlobProperties, get_storage
+from shared.repositories.form_uploads import Upload
+from shared.storage import BlobProperties
 
 URL_VALID_FOR = timedelta(minutes=15)
 _BYTES_PER_MB = 1024 * 1024
@@ -44,7 +45,9 @@ async def make_upload_url(form_id: str, body: UploadUrlRequest, principal: Princ
         raise InvalidInputError(f"The file does not fit the field {field.name!r}", problems)
     now = datetime.now(UTC)
     expires_at = now + URL_VALID_FOR
-    upload, url = await _repository().give_out(principal.scope, form.id, field.name, body.file_name, now, expires_at)
+    upload, url = await get_services().form_uploads.issue(
+        principal.scope, form.id, field.name, body.file_name, now, expires_at
+    )
     return UploadUrlResponse(
         upload_id=upload.upload_id, upload_url=url, blob_uri=upload.blob_uri, expires_at=expires_at
     )
@@ -59,7 +62,7 @@ class SubmittedFiles:
 
     async def keep(self) -> None:
         """Has the files stay for good, since a workflow gets them."""
-        await asyncio.gather(*(_repository().keep(upload) for upload in self.uploads))
+        await asyncio.gather(*(get_services().form_uploads.mark_used(upload) for upload in self.uploads))
 
 
 async def resolve_files(form: Form, values: Mapping[str, Any], principal: Principal) -> SubmittedFiles:
@@ -117,7 +120,7 @@ async def _find(
     form: Form, field: FormField, upload_id: str, principal: Principal
 ) -> tuple[Upload, BlobProperties] | list[FieldError]:
     """The upload and what storage says of it, or what is wrong with it."""
-    repository = _repository()
+    repository = get_services().form_uploads
     upload = await repository.find(principal.scope, form.id, upload_id, datetime.now(UTC))
     if upload is None or upload.field != field.name:
         return [_problem(field, "unknown_upload", "is no upload that this form gave out for the field")]
@@ -162,7 +165,3 @@ def _as_list(value: Any) -> list[Any]:
 
 def _problem(field: FormField, kind: str, message: str) -> FieldError:
     return FieldError(loc=["body", "form_data", field.name], type=kind, msg=message)
-
-
-def _repository() -> FormUploadRepository:
-    return FormUploadRepository(get_storage())

@@ -14,12 +14,11 @@ from typing import TypeVar
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.errors import ConflictError, FieldError, InvalidInputError, PreconditionFailedError
-from shared.handlers.audit_handlers import note
 from shared.handlers.form_definitions import check_definition
+from shared.handlers.services import get_services
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.forms import Form, FormList, FormRequest
-from shared.repositories.forms import FormRepository, StoredForm, not_found
-from shared.storage import get_storage
+from shared.repositories.forms import StoredForm, not_found
 
 # A caller who names no version wants the change whatever is there; so often it is tried when others write, too.
 _TRIES = 3
@@ -29,7 +28,7 @@ T = TypeVar("T")
 
 async def list_forms(principal: Principal) -> FormList:
     """The forms that the caller may see: those of their scope, then the global ones, each by name."""
-    found = await _repository().list(principal.scope)
+    found = await get_services().forms.list(principal.scope)
     return FormList(forms=[stored.form for stored in found if _may_see(stored.form, principal)])
 
 
@@ -39,7 +38,7 @@ async def get_form(form_id: str, principal: Principal) -> StoredForm:
     Raises:
         NotFoundError: there is none for this caller.
     """
-    stored = await _repository().get(principal.scope, form_id)
+    stored = await get_services().forms.get(principal.scope, form_id)
     if not _may_see(stored.form, principal):
         raise not_found()
     return stored
@@ -77,8 +76,8 @@ async def create_form(body: FormRequest, principal: Principal) -> StoredForm:
         created_at=now,
         updated_at=now,
     )
-    await note(principal, "form.create", form.id, {"name": form.name}, scope=scope)
-    return await _repository().create(scope, form)
+    await get_services().audit.record(principal, "form.create", form.id, {"name": form.name}, scope=scope)
+    return await get_services().forms.create(scope, form)
 
 
 async def update_form(
@@ -115,8 +114,8 @@ async def update_form(
             created_at=before.created_at,
             updated_at=datetime.now(UTC),
         )
-        await note(principal, "form.update", form.id, {"name": form.name}, scope=stored.scope)
-        return await _repository().replace(stored, form, versions)
+        await get_services().audit.record(principal, "form.update", form.id, {"name": form.name}, scope=stored.scope)
+        return await get_services().forms.replace(stored, form, versions)
 
     return await _until_written(change, versions)
 
@@ -126,8 +125,10 @@ async def delete_form(form_id: str, principal: Principal, versions: Collection[s
 
     async def delete() -> None:
         stored = await get_form(form_id, principal)
-        await note(principal, "form.delete", form_id, {"name": stored.form.name}, scope=stored.scope)
-        await _repository().delete(stored, datetime.now(UTC), versions)
+        await get_services().audit.record(
+            principal, "form.delete", form_id, {"name": stored.form.name}, scope=stored.scope
+        )
+        await get_services().forms.delete(stored, datetime.now(UTC), versions)
 
     await _until_written(delete, versions)
 
@@ -149,7 +150,3 @@ async def _until_written(write: Callable[[], Awaitable[T]], versions: Collection
             if versions is not None:
                 raise
     return await write()
-
-
-def _repository() -> FormRepository:
-    return FormRepository(get_storage())

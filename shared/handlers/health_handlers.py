@@ -7,10 +7,10 @@ from typing import Any
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded, get_workspace
 from shared.errors import ServiceUnavailableError
+from shared.handlers.services import get_services
 from shared.models.health import Health, HealthDetails, HealthModel, LoadErrorModel
 from shared.registry import get_registry
 from shared.runtime.watch import pool_figures
-from shared.storage import get_storage
 
 
 async def get_health(principal: Principal | None) -> HealthModel:
@@ -24,7 +24,7 @@ async def get_health(principal: Principal | None) -> HealthModel:
     figures = pool_figures()
     busy: Health = "degraded" if figures["abandoned"] or figures["waiting"] else "healthy"
     checks: dict[str, Health] = {
-        "storage": "healthy" if await get_storage().check() else "unhealthy",
+        "storage": "healthy" if await get_services().storage.check() else "unhealthy",
         "workspace": "degraded" if errors else "healthy",
         "runs": busy,
     }

@@ -17,6 +17,7 @@ class CallCounter:
 
     Attributes:
         tables, queues, blobs: requests to each service.
+        total: requests to all three.
         recorded: how many of them a record already counts as its own.
         outer: the counter of the block around this one's, which counts them too.
     """
@@ -24,13 +25,9 @@ class CallCounter:
     tables: int = 0
     queues: int = 0
     blobs: int = 0
+    total: int = 0
     recorded: int = 0
     outer: CallCounter | None = None
-
-    @property
-    def total(self) -> int:
-        """Requests to all three services."""
-        return self.tables + self.queues + self.blobs
 
 
 _counter: ContextVar[CallCounter | None] = ContextVar("storage_calls", default=None)
@@ -57,4 +54,5 @@ def count_request(service: Service) -> None:
     counter = _counter.get()
     while counter is not None:
         setattr(counter, service, getattr(counter, service) + 1)
+        counter.total += 1
         counter = counter.outer

@@ -21,10 +21,10 @@ from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest, execute, prepare
 from shared.execution_request import ExecutionResult
 from shared.handlers.data_providers_handlers import provide_options
+from shared.handlers.services import close_services, get_services
 from shared.registry import FunctionRegistry, get_registry, staging
-from shared.repositories.provider_answers import ProviderAnswerRepository
 from shared.settings.environment import get_settings
-from shared.storage import close_storage, count_storage_calls, get_storage
+from shared.storage import count_storage_calls
 from tests.benchmarks.report import Figure
 
 PRINCIPAL = Principal(Caller("bench"))
@@ -51,7 +51,7 @@ async def figures() -> list[Figure]:
         os.environ |= {"AzureWebJobsStorage": azurite.connection_string, "WORKSPACE_PATH": folder}
         get_settings.cache_clear()
         get_workspace.cache_clear()
-        await close_storage()
+        await close_services()
         try:
             get_workspace().load()
             with staging(FunctionRegistry()):
@@ -60,7 +60,7 @@ async def figures() -> list[Figure]:
                 get_registry().register_function(metadata)
                 return [*await _memory_figures(), await _table_figure(), *await _miss_figures()]
         finally:
-            await close_storage()
+            await close_services()
             os.environ.clear()
             os.environ.update(before)
             get_settings.cache_clear()
@@ -101,13 +101,13 @@ async def _memory_figures() -> list[Figure]:
 
 
 async def _table_figure() -> Figure:
-    table = get_storage().table("ProviderAnswers")
+    table = get_services().storage.table("ProviderAnswers")
     request = _request("de")
     metadata = get_registry().get_function("bench_cities")
     assert metadata is not None
     question = question_of(metadata, request, prepare(request).parameters)
     assert question is not None
-    answers = ProviderAnswerRepository(get_storage())
+    answers = get_services().provider_answers
 
     async def read_row() -> Any:
         return await table.get(question.key[0], question.key)

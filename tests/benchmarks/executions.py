@@ -28,8 +28,8 @@ from dev.azurite import Azurite
 from shared.context import Caller
 from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest
-from shared.executions.executor import get_executor
-from shared.executions.queue_messages import EXECUTION_QUEUE, message_of
+from shared.executions.queueing import EXECUTION_QUEUE, message_of
+from shared.handlers.services import close_services, get_services
 from shared.models.executions import ExecutionStatus
 from shared.registry import FunctionRegistry, staging
 from shared.repositories.executions.keys import list_key, lists_of, main_key, status_list
@@ -39,7 +39,6 @@ from shared.repositories.executions.store import TABLE
 from shared.repositories.ids import new_execution_id
 from shared.repositories.payloads import PayloadStore
 from shared.settings.environment import get_settings
-from shared.storage import close_storage, get_storage
 from tests.azure_worker.peer import NoWorkerError, azure_worker, http_call
 from tests.benchmarks.report import Figure
 from tests.support.accounts import StorageAccount, generated_accounts, unused_accounts
@@ -139,14 +138,14 @@ async def _in_process(account: StorageAccount, settings: dict[str, str]) -> Asyn
     os.environ.update(settings, AzureWebJobsStorage=account.connection_string)
     get_settings.cache_clear()
     get_workspace.cache_clear()
-    await close_storage()
+    await close_services()
     raw = Raw(account)
     with staging(FunctionRegistry()):
         for name in ("noop", "noop_later"):
-            await get_executor().submit(_request(name))
+            await get_services().executor.submit(_request(name))
         yield raw
     await raw.close()
-    await close_storage()
+    await close_services()
 
 
 async def _submit_figure(raw: Raw) -> Figure:
@@ -157,7 +156,7 @@ async def _submit_figure(raw: Raw) -> Figure:
         await raw.replace(ExecutionStatus.RUNNING, await _record(execution_id, ExecutionStatus.SUCCESS), etag)
 
     async def ours() -> None:
-        await get_executor().submit(_request("noop"))
+        await get_services().executor.submit(_request("noop"))
 
     bare, mine = await _medians_ms(floor, ours)
     return Figure("submit() of a sync no-op, p50", mine, bare, "ms", "≤ 0.6 over its raw writes", mine - bare <= 0.6)
@@ -170,7 +169,7 @@ async def _enqueue_figure(raw: Raw) -> Figure:
         await raw.send(record)
 
     async def ours() -> None:
-        await get_executor().submit(_request("noop_later"))
+        await get_services().executor.submit(_request("noop_later"))
 
     bare, mine = await _medians_ms(floor, ours)
     return Figure("enqueue, p50", mine, bare, "ms", "≤ 0.6 over raw insert and send", mine - bare <= 0.6)
@@ -252,7 +251,7 @@ async def _raw_rate(account: StorageAccount) -> float:
 
 async def _rate(account: StorageAccount, settings: dict[str, str], workers: int) -> float:
     async with _in_process(account, settings) as raw:
-        submissions = [await get_executor().submit(_request("noop_later")) for _ in range(QUEUED)]
+        submissions = [await get_services().executor.submit(_request("noop_later")) for _ in range(QUEUED)]
         ids = [submission.record.execution_id for submission in submissions]
         async with contextlib.AsyncExitStack() as stack:
             # The host's own settings of the queue trigger, which bound how many run at the same time.
@@ -267,7 +266,7 @@ async def _rate(account: StorageAccount, settings: dict[str, str], workers: int)
             async with asyncio.timeout(120):
                 while (await raw.queue.get_queue_properties()).approximate_message_count:
                     await asyncio.sleep(0.1)
-        repository = get_storage().table(TABLE)
+        repository = get_services().storage.table(TABLE)
         rows = [await repository.get("GLOBAL", main_key(one), ["startedAt", "completedAt"]) for one in ids]
         started = min(datetime.fromisoformat(row.values["startedAt"]) for row in rows if row)
         completed = max(datetime.fromisoformat(row.values["completedAt"]) for row in rows if row)

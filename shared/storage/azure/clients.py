@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import SettingsError, StorageUnavailableError
-from shared.settings.environment import get_settings
 from shared.settings.identity import get_credential
 from shared.settings.storage_account import StorageSettings
 from shared.storage.azure.blobs import AzureBlobs
@@ -178,26 +177,3 @@ def _connection_string_errors() -> Generator[None]:
     except ValueError:
         # Not chained: the SDK's error may quote the string, which holds the key.
         raise SettingsError("AzureWebJobsStorage is no storage connection string") from None
-
-
-_storage: Storage | None = None
-
-
-def get_storage() -> Storage:
-    """The storage account of this process's settings.
-
-    Raises:
-        SettingsError: the settings are wrong.
-    """
-    global _storage
-    if _storage is None:
-        _storage = AzureStorage(get_settings().storage)
-    return _storage
-
-
-async def close_storage() -> None:
-    """Closes what `get_storage` gave out, if it gave out anything; the next call makes a new one."""
-    global _storage
-    storage, _storage = _storage, None
-    if storage is not None:
-        await storage.close()
