@@ -26,6 +26,7 @@ from shared.errors import (
 from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.services import get_services
 from shared.models.errors import ErrorResponse
+from shared.settings.environment import get_settings
 from shared.telemetry import continue_trace
 
 logger = logging.getLogger(__name__)
@@ -169,7 +170,7 @@ def register(
 async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.HttpRequest) -> func.HttpResponse:
     headers = {name.lower(): value for name, value in cast("Mapping[str, str]", req.headers).items()}
     continue_trace(headers)
-    principal = await get_services().authentication.authenticate(headers)
+    principal = await get_services().authentication.authenticate(headers, get_settings())
     authorize(principal, declared.access)
     if declared.method != "GET" or declared.runs_code:
         refuse_forged(principal, headers, declared.method)

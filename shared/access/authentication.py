@@ -39,21 +39,20 @@ class Authentication:
     """Establishes who sends a request.
 
     Args:
-        settings: says whom to trust.
         keys: finds access keys.
         organizations: finds organizations, and whose members users are.
     """
 
-    def __init__(self, settings: Settings, keys: KeyRing, organizations: Organizations) -> None:
-        self._settings = settings
+    def __init__(self, keys: KeyRing, organizations: Organizations) -> None:
         self._keys = keys
         self._organizations = organizations
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal | None:
+    async def authenticate(self, headers: Mapping[str, str], settings: Settings) -> Principal | None:
         """Establishes who sent a request: an access key before everything else, then a user.
 
         Args:
             headers: the request's headers, names in lower case.
+            settings: says whom to trust.
 
         Returns:
             The caller; None for nobody.
@@ -66,7 +65,7 @@ class Authentication:
             NotFoundError: an administrator names an organization that does not exist, or is not active.
             StorageUnavailableError: it can't be told whether a key is valid, or who belongs where.
         """
-        is_development = self._settings.auth_mode == "development"
+        is_development = settings.auth_mode == "development"
         if is_development:
             _refuse_foreign_pages(headers)
         bearer = _bearer_in(headers)
@@ -79,7 +78,7 @@ class Authentication:
             return await self._dev_principal(headers.get(DEV_PRINCIPAL_HEADER), named)
         header = headers.get(CLIENT_PRINCIPAL_HEADER)
         # Without App Service Authentication in front, identity headers are whatever a stranger sends.
-        if header is None or not self._settings.platform_auth_enabled:
+        if header is None or not settings.platform_auth_enabled:
             return None
         user = read_client_principal(header)
         is_admin = ADMIN_ROLE in user.roles

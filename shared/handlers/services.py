@@ -26,7 +26,7 @@ from shared.repositories.idempotency_keys import IdempotencyKeyRepository
 from shared.repositories.organizations import OrganizationRepository
 from shared.repositories.provider_answers import ProviderAnswerRepository
 from shared.repositories.workflow_keys import WorkflowKeyRepository
-from shared.settings.environment import Settings, get_settings
+from shared.settings.environment import get_settings
 from shared.storage import Storage
 from shared.storage.azure.clients import AzureStorage
 
@@ -36,12 +36,10 @@ class Services:
 
     Args:
         storage: where everything is stored.
-        settings: of the process.
     """
 
-    def __init__(self, storage: Storage, settings: Settings) -> None:
+    def __init__(self, storage: Storage) -> None:
         self.storage = storage
-        self.settings = settings
 
     async def close(self) -> None:
         """Closes the connections to storage and to the key vault."""
@@ -112,7 +110,7 @@ class Services:
     @cached_property
     def authentication(self) -> Authentication:
         """Finds out who is calling."""
-        return Authentication(self.settings, self.keys, self.organizations)
+        return Authentication(self.keys, self.organizations)
 
     @cached_property
     def rates(self) -> RateLimiter:
@@ -122,7 +120,8 @@ class Services:
     @cached_property
     def configuration(self) -> Configuration:
         """What runs find configured."""
-        secrets = SecretStore(self.settings.key_vault_url, self.settings.identity_client_id)
+        settings = get_settings()
+        secrets = SecretStore(settings.key_vault_url, settings.identity_client_id)
         return Configuration(self.configuration_values, secrets)
 
     @cached_property
@@ -167,8 +166,7 @@ def get_services() -> Services:
     """
     global _services
     if _services is None:
-        settings = get_settings()
-        _services = Services(AzureStorage(settings.storage), settings)
+        _services = Services(AzureStorage(get_settings().storage))
     return _services
 
 

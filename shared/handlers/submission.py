@@ -14,6 +14,7 @@ from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.execution_views import links_of, response_of
 from shared.handlers.services import get_services
 from shared.models.executions import ExecutionAccepted, ExecutionResponse
+from shared.settings.environment import get_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ async def submit(
     """
     services = get_services()
     if request.code is not None:
-        if not services.settings.inline_code:
+        if not get_settings().inline_code:
             raise ForbiddenError("Inline code is switched off for this app (setting INLINE_CODE)")
         digest = hashlib.sha256(request.code.encode("utf-8", "surrogatepass")).hexdigest()
         details = {"name": request.name, "sha256": digest}

@@ -16,7 +16,6 @@ from shared.repositories.executions.rows import payload_values, record_values, s
 from shared.repositories.executions.store import TABLE
 from shared.repositories.ids import IdGenerator, new_execution_id
 from shared.repositories.payloads import PayloadStore
-from shared.settings.environment import get_settings
 from shared.storage import Insert, Queue, Storage
 from shared.storage.keys import key_text
 
@@ -95,6 +94,6 @@ async def rows_of(storage: Storage, records: list[ExecutionRecord]) -> list[Inse
 
 def executor_with(storage: Storage, queue: Queue) -> Executor:
     """The executor of a process on this storage that has another queue than the storage's own."""
-    services = Services(storage, get_settings())
+    services = Services(storage)
     services.queue = ExecutionQueue(services.executions, queue)
     return services.executor

@@ -324,7 +324,7 @@ async def test_while_storage_is_away_the_values_of_before_serve(app: App, monkey
         raise StorageUnavailableError
 
     monkeypatch.setattr(ConfigurationRepository, "read", away)
-    monkeypatch.setattr(get_services().configuration._values, "_seconds", 0.0)
+    monkeypatch.setattr(get_services().configuration._values, "_ttl_seconds", 0.0)
     assert (await shown("region"))["region"] == "north"
 
 
@@ -338,8 +338,8 @@ async def test_while_storage_does_not_answer_the_values_of_before_serve_too(app:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(ConfigurationRepository, "read", hangs)
-    monkeypatch.setattr("shared.configuration.READ_LIMIT_SECONDS", 0.05)
-    monkeypatch.setattr(get_services().configuration._values, "_seconds", 0.0)
+    monkeypatch.setattr("shared.configuration.values.READ_LIMIT_SECONDS", 0.05)
+    monkeypatch.setattr(get_services().configuration._values, "_ttl_seconds", 0.0)
     assert (await shown("region"))["region"] == "north"
     assert (await shown("region"))["region"] == "north"
     # Nobody waits for it a second time.

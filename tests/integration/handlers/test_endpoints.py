@@ -15,9 +15,7 @@ import pytest_asyncio
 
 from shared.access import keys as access_keys
 from shared.access.keys import KeyRing
-from shared.access.rate_limits import RateLimiter
 from shared.errors import InvalidInputError, UnauthorizedError
-from shared.handlers import endpoints_handlers
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.services import get_services
 from shared.handlers.workflow_keys_handlers import create_key, list_keys, revoke_key
@@ -78,7 +76,6 @@ ANYBODY = {"x-dev-principal": "anonymous"}
 async def doors(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[], Storage]]:
     (tmp_path / "flows" / "endpoints_of_the_test.py").write_text(DOORS)
     monkeypatch.setenv("AUTH_MODE", "development")
-    monkeypatch.setattr(endpoints_handlers, "_RATES", RateLimiter())
     get_settings.cache_clear()
     yield app
     await settle()

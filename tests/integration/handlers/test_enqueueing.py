@@ -18,7 +18,6 @@ from shared.handlers.services import Services
 from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
 from shared.repositories.executions.store import ExecutionStore
 from shared.repositories.ids import new_execution_id
-from shared.settings.environment import get_settings
 from shared.storage import Storage
 from tests.support.accounts import StorageAccount
 from tests.support.proxy import Exchange, StorageProxy
@@ -43,7 +42,7 @@ def executions(proxied: Storage) -> ExecutionStore:
 
 @pytest.fixture
 def executor(executions: ExecutionStore, proxied: Storage) -> Executor:
-    return Services(proxied, get_settings()).executor
+    return Services(proxied).executor
 
 
 async def read(executions: ExecutionStore, execution_id: str) -> ExecutionRecord:
@@ -60,7 +59,7 @@ async def test_with_the_queue_out_of_reach_an_execution_is_taken_and_its_message
     submission = await executor.submit(new_request())
     execution_id = submission.record.execution_id
     assert (await read(executions, execution_id)).status == "Pending"
-    recovery = Services(proxied, get_settings()).recovery
+    recovery = Services(proxied).recovery
     with pytest.raises(StorageUnavailableError):
         await recovery.recover()
     proxy.refuse(None)
@@ -105,13 +104,13 @@ async def test_with_all_of_storage_gone_right_after_the_record_its_message_is_se
     execution_id = (await executor.submit(new_request())).record.execution_id
     proxy.refuse(None)
     # Times of messages are whole seconds.
-    monkeypatch.setattr("shared.recovery.UNSENT_AFTER_SECONDS", 2.0)
-    recovery = Services(proxied, get_settings()).recovery
+    monkeypatch.setattr("shared.executions.recovery.UNSENT_AFTER_SECONDS", 2.0)
+    recovery = Services(proxied).recovery
     # The message before it lies in the queue still, so its own may lie behind.
     assert (await recovery.recover()).sent == 0
     with QueueClient.from_connection_string(storage_account.connection_string, EXECUTION_QUEUE) as queue:
         queue.clear_messages()
-    monkeypatch.setattr("shared.recovery.UNSENT_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr("shared.executions.recovery.UNSENT_AFTER_SECONDS", 0.0)
     assert (await recovery.recover()).sent == 2
     assert (await read(executions, execution_id)).due_at is not None
 

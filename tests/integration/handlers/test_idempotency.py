@@ -22,7 +22,6 @@ from shared.handlers.workflows_handlers import Executed, execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
 from shared.repositories.idempotency_keys import VALID_FOR
 from shared.repositories.ids import new_execution_id
-from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
 from tests.support.proxy import Exchange, StorageProxy
@@ -79,7 +78,7 @@ async def test_a_failed_run_is_not_run_again(app: App):
 
 
 async def test_a_run_that_lasts_is_waited_for_and_then_a_202(app: App, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("shared.idempotency.WAIT_FOR_END_SECONDS", 0.1)
+    monkeypatch.setattr("shared.executions.idempotency.WAIT_FOR_END_SECONDS", 0.1)
     first = asyncio.create_task(call("patient", "k", seconds=1))
     while not await recorded():
         await asyncio.sleep(0.02)
@@ -134,7 +133,7 @@ async def test_a_rerun_with_a_key_is_one_rerun(app: App):
 async def test_what_a_call_left_that_died_before_its_record_is_begun_once_by_those_who_come_after(
     app: App, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("shared.idempotency.WAIT_FOR_RECORD_SECONDS", 0.2)
+    monkeypatch.setattr("shared.executions.idempotency.WAIT_FOR_RECORD_SECONDS", 0.2)
     body = ExecuteRequest(workflow_name="patient", input_data={"seconds": 0.2})
     key = IdempotencyKey.of("k", "POST workflows/execute", body.model_dump())
     left = "01a208e8-207f-7dec-923b-02a182093ae8"
@@ -150,7 +149,7 @@ async def test_what_a_call_left_that_died_before_its_record_is_begun_once_by_tho
 async def test_a_call_that_was_refused_although_it_was_recorded_may_be_made_again(
     app: App, proxy: StorageProxy, proxied: Storage, workflow: str, goes_on: bool
 ):
-    services = Services(proxied, get_settings())
+    services = Services(proxied)
     executor, idempotent = services.executor, services.idempotent_executor
     key = IdempotencyKey.of("k", "POST x", {})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +27,7 @@ from shared.repositories.executions.store import ExecutionStore
 from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
+from tests.support.executions import success
 
 App = Callable[[], Storage]
 NOW = datetime.now(UTC)
@@ -124,15 +124,14 @@ async def test_a_run_whose_record_was_taken_away_is_stopped_and_its_end_dropped(
     repository = get_services().executions
     record = await repository.get("GLOBAL", execution_id)
     assert record is not None
-    lost = replace(record, status=ExecutionStatus.FAILED, error_type="WorkerLost", completed_at=datetime.now(UTC))
+    end = success(status=ExecutionStatus.FAILED, error_type="WorkerLost")
     async with asyncio.timeout(10):
         while True:
             try:
-                await repository.transition(record, lost)
+                await repository.finish(record, end)
             except Exception:
                 record = await repository.get("GLOBAL", execution_id)
                 assert record is not None
-                lost = replace(record, status=ExecutionStatus.FAILED, error_type="WorkerLost")
             else:
                 break
     await asyncio.wait_for(running, 10)

@@ -183,8 +183,8 @@ async def test_a_run_that_writes_nothing_is_not_flushed(app: App):
 async def test_after_a_lost_worker_what_was_flushed_is_the_log_and_the_record_says_that_more_may_be_missing(
     app: App, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("shared.recovery.CONFIRM_SECONDS", 0)
-    monkeypatch.setattr("shared.recovery.LEASE_SECONDS", 0)
+    monkeypatch.setattr("shared.executions.recovery.CONFIRM_SECONDS", 0)
+    monkeypatch.setattr("shared.executions.recovery.LEASE_SECONDS", 0)
     execution_id, running = await begun("talker", lines=100)
     executions = get_services().executions
     view = await get_logs(execution_id, ExecutionLogsQuery(wait=5), ADMIN)

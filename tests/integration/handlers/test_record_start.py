@@ -62,7 +62,7 @@ async def test_a_longer_run_is_recorded_while_it_runs(app: App):
 
 
 async def test_with_storage_known_to_be_away_nothing_is_begun(app: App, proxy: StorageProxy, proxied: Storage):
-    executor = Services(proxied, get_settings()).executor
+    executor = Services(proxied).executor
     quick = new_request("add")
     assert (await executor.submit(quick)).recorded
     proxy.refuse(lambda _: True)

@@ -13,9 +13,9 @@ import pytest
 
 from shared.context import Organization
 from shared.executions.queueing import EXECUTION_QUEUE
-from shared.executions.recovery import Recovered, Recovery
+from shared.executions.recovery import Recovered
 from shared.handlers.executions_handlers import get_execution
-from shared.handlers.services import get_services
+from shared.handlers.services import Services, get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionStatus
 from shared.repositories.executions.record import ExecutionRecord
@@ -30,7 +30,7 @@ LONG_AGO = timedelta(minutes=2)
 
 @pytest.fixture(autouse=True)
 def no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.recovery.CONFIRM_SECONDS", 0)
+    monkeypatch.setattr("shared.executions.recovery.CONFIRM_SECONDS", 0)
 
 
 def executions() -> ExecutionStore:
@@ -111,7 +111,7 @@ async def test_a_run_whose_lease_holds_is_left_alone(app: App):
 
 async def test_a_run_that_renews_its_lease_after_all_is_not_lost(app: App, monkeypatch: pytest.MonkeyPatch):
     record = await left_behind()
-    monkeypatch.setattr("shared.recovery.CONFIRM_SECONDS", 0.3)
+    monkeypatch.setattr("shared.executions.recovery.CONFIRM_SECONDS", 0.3)
     looking = asyncio.create_task(get_services().recovery.recover())
     await asyncio.sleep(0.1)
     renewed = await executions().renew(record, lease_until=datetime.now(UTC) + timedelta(seconds=30))
@@ -147,7 +147,7 @@ async def test_executions_of_every_scope_are_found(app: App):
     records += [await waiting(scope="org-3")]
     # Another process, which has not seen these scopes.
     storage = get_services().storage
-    recovery = Recovery(ExecutionStore(storage), storage.queue(EXECUTION_QUEUE))
+    recovery = Services(storage).recovery
     assert await recovery.recover() == Recovered(sent=1, retried=3)
     await get_services().executor.run_queued(json.dumps({"execution_id": records[3].execution_id, "org_id": "org-3"}))
     assert (await read(records[3])).status == "Success"
@@ -163,9 +163,7 @@ async def test_the_organization_of_a_lost_run_stays_its_own(app: App):
 async def test_many_instances_at_once_recover_each_execution_once(app: App):
     lost = [await left_behind() for _ in range(10)]
     unsent = [await waiting() for _ in range(10)]
-    looks = await asyncio.gather(
-        *(Recovery(executions(), get_services().storage.queue(EXECUTION_QUEUE)).recover() for _ in range(8))
-    )
+    looks = await asyncio.gather(*(Services(get_services().storage).recovery.recover() for _ in range(8)))
     assert sum(look.retried for look in looks) == len(lost)
     assert sum(look.sent for look in looks) == len(unsent)
     assert await sent() == 20

@@ -12,7 +12,6 @@ from shared.handlers.executions_handlers import get_execution
 from shared.handlers.services import Services, get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionDetail
-from shared.settings.environment import get_settings
 from shared.storage import Storage
 from shared.storage.azure.queues import AzureQueue
 from tests.integration.handlers.conftest import ADMIN, USER
@@ -94,7 +93,7 @@ async def test_a_retry_whose_message_can_not_be_sent_waits_until_it_is_sent_agai
 ):
     execution_id = await enqueued("flaky", succeeds_at=2)
     proxy.refuse(lambda exchange: exchange.service == "queue")
-    executor = Services(proxied, get_settings()).executor
+    executor = Services(proxied).executor
     await executor.run_queued(json.dumps({"execution_id": execution_id}))
     waiting = await get_execution(execution_id, ADMIN)
     assert (waiting.status, waiting.attempt) == ("Pending", 2)

@@ -24,11 +24,9 @@ from shared.context import Caller, Organization
 from shared.engine import ExecutionRequest
 from shared.errors import ConflictError
 from shared.executions.queueing import EXECUTION_QUEUE
-from shared.executions.recovery import Recovery
-from shared.handlers.services import close_services, get_services
+from shared.handlers.services import Services, close_services, get_services
 from shared.models.executions import ExecutionStatus
 from shared.repositories.executions.record import ExecutionRecord
-from shared.repositories.executions.store import ExecutionStore
 from shared.repositories.ids import new_execution_id
 from shared.settings.environment import get_settings
 from shared.storage import Storage
@@ -190,7 +188,7 @@ class Executions(RuleBasedStateMachine):
         with QueueClient.from_connection_string(self.account.connection_string, EXECUTION_QUEUE) as queue:
             queue.clear_messages()
         storage = get_services().storage
-        recovery = Recovery(ExecutionStore(storage), storage.queue(EXECUTION_QUEUE))
+        recovery = Services(storage).recovery
 
         async def look() -> None:
             await asyncio.gather(*(recovery.recover() for _ in range(instances)))
@@ -243,7 +241,7 @@ def test_whatever_happens_each_execution_ends_once(
     monkeypatch.setattr("shared.executions.lease.LEASE_SECONDS", 0.0)
     monkeypatch.setattr("shared.executions.lease.RENEW_EVERY_SECONDS", 0.5)
     for name in ("LEASE_SECONDS", "CONFIRM_SECONDS", "UNSENT_AFTER_SECONDS"):
-        monkeypatch.setattr(f"shared.recovery.{name}", 0.0)
+        monkeypatch.setattr(f"shared.executions.recovery.{name}", 0.0)
     Executions.accounts, Executions.environment = storage_accounts, monkeypatch
     full = request.config.getoption("--full")
     run_state_machine_as_test(

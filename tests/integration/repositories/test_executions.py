@@ -107,7 +107,7 @@ async def test_a_queued_run_costs_one_call_and_its_message_and_then_three_and_sa
     with count_storage_calls() as worker:
         record = await read(executions, created)
         record = await executions.claim(record, started_at=NOW, lease_until=NOW + timedelta(seconds=30))
-        await executions.finish(record, success())
+        await executions.finish(record, success(execution_id=record.execution_id))
     assert (worker.tables, worker.queues, worker.blobs) == (3, 0, 0)
 
     with count_storage_calls() as poll:
@@ -131,7 +131,9 @@ async def test_a_claim_starts_the_run_and_only_one_of_many_workers_gets_it(execu
 
 async def test_an_end_is_written_once_and_never_changes(executions: ExecutionStore) -> None:
     created = await executions.create(new_record())
-    ends = (executions.finish(created, success(result=number)) for number in range(5))
+    ends = (
+        executions.finish(created, success(execution_id=created.execution_id, result=number)) for number in range(5)
+    )
     results = await asyncio.gather(*ends, return_exceptions=True)
     assert sum(isinstance(result, ExecutionRecord) for result in results) == 1
     found = await read(executions, created)
@@ -190,7 +192,9 @@ async def test_the_first_record_of_a_scope_notes_the_scope_and_the_others_cost_n
 
 async def test_a_record_may_be_stored_for_the_first_time_with_its_end(executions: ExecutionStore) -> None:
     with count_storage_calls() as calls:
-        record = await executions.create(new_record(scope="known").ended(success(logs=[{"seq": 1}]), "t"))
+        running = new_record(scope="known")
+        end = success(execution_id=running.execution_id, logs=[{"seq": 1}])
+        record = await executions.create(running.ended(end, "t"))
     assert calls.total == 1
     assert await read(executions, record) == record
     summaries, _ = await executions.list("known", ExecutionFilters(status=ExecutionStatus.SUCCESS), limit=10)
@@ -204,7 +208,7 @@ async def test_a_new_record_is_not_one_that_is_there_nor_one_whose_end_was_asked
         await executions.create(new_record(status=ExecutionStatus.CANCELLING))
     record = await executions.create(new_record())
     with pytest.raises(ExecutionChangedError):
-        await executions.create(new_record(execution_id=record.execution_id, result="other"))
+        await executions.create(new_record(execution_id=record.execution_id, form_id="other"))
     assert await read(executions, record) == record
 
 
@@ -238,7 +242,7 @@ async def test_a_renewal_moves_the_lease_and_meets_a_cancellation(executions: Ex
     with pytest.raises(ExecutionChangedError):
         await executions.renew(renewed, lease_until=NOW)
     with pytest.raises(ExecutionChangedError):
-        await executions.finish(renewed, success())
+        await executions.finish(renewed, success(execution_id=renewed.execution_id))
 
 
 def _noise(characters: int) -> str:
@@ -250,7 +254,13 @@ async def test_large_payloads_go_to_one_blob_for_each_write(executions: Executio
     with count_storage_calls() as calls:
         created = await executions.create(new_record(scope="known", input_data={"text": _noise(5 << 20)}))
         finished = await executions.finish(
-            created, success(result=_noise(200_000), logs=[{"message": _noise(300_000)}], variables={"small": 1})
+            created,
+            success(
+                execution_id=created.execution_id,
+                result=_noise(200_000),
+                logs=[{"message": _noise(300_000)}],
+                variables={"small": 1},
+            ),
         )
     assert (calls.tables, calls.blobs) == (2, 2)
     with count_storage_calls() as calls:
@@ -322,7 +332,7 @@ async def test_a_write_whose_answer_was_lost_succeeds_and_is_done_once(proxy: St
     assert await read(executions, record) == record
 
     proxy.lose_an_answer(_is_transaction)
-    record = await executions.finish(record, success())
+    record = await executions.finish(record, success(execution_id=record.execution_id))
     assert await read(executions, record) == record
     assert proxy.answers_lost == 4
 
@@ -342,10 +352,10 @@ async def test_an_end_that_was_written_before_storage_went_is_recognized_when_tr
     for _ in range(3):
         proxy.lose_an_answer(_is_transaction)
     with pytest.raises(StorageUnavailableError):
-        await executions.finish(record, end)
-    assert (await executions.finish(record, end)).status is ExecutionStatus.SUCCESS
+        await executions.finish(record, end, "token")
+    assert (await executions.finish(record, end, "token")).status is ExecutionStatus.SUCCESS
     with pytest.raises(ExecutionChangedError):
-        await executions.finish(record, success())
+        await executions.finish(record, success(execution_id=record.execution_id))
 
 
 async def test_every_write_is_one_transaction_that_depends_on_the_record_alone(
@@ -354,7 +364,7 @@ async def test_every_write_is_one_transaction_that_depends_on_the_record_alone(
     executions = ExecutionStore(proxied)
     record = await executions.create(new_record())
     proxy.exchanges.clear()
-    await executions.finish(record, success())
+    await executions.finish(record, success(execution_id=record.execution_id))
     (exchange,) = proxy.exchanges
     body = exchange.request_body.decode()
     assert record.etag is not None
@@ -370,6 +380,8 @@ async def test_a_row_stays_far_below_the_limits_of_storage_with_all_payloads_at_
     finished = await executions.finish(
         record,
         success(
+            execution_id=record.execution_id,
+            progress={"t": text},
             result=text,
             logs=[{"t": text}],
             variables={"t": text},

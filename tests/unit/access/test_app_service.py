@@ -27,10 +27,8 @@ PLATFORM = load_settings({"WEBSITE_AUTH_ENABLED": "true"})
 async def authenticate(headers: dict[str, str], settings: Settings = PLATFORM) -> Principal | None:
     """Who sends a request; without a key nothing is asked of storage."""
     storage = AzureStorage(None)
-    authentication = Authentication(
-        settings, KeyRing(WorkflowKeyRepository(storage)), Organizations(OrganizationRepository(storage))
-    )
-    return await authentication.authenticate(headers)
+    keys, organizations = KeyRing(WorkflowKeyRepository(storage)), Organizations(OrganizationRepository(storage))
+    return await Authentication(keys, organizations).authenticate(headers, settings)
 
 
 def encoded(value: Any) -> str:
