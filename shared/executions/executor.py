@@ -22,11 +22,13 @@ from shared.executions.retries import retry_wait
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
 from shared.registry import WORKFLOW
+from shared.repositories.executions.keys import RecordKeys
 from shared.repositories.executions.record import ExecutionRecord, new_write_token
 from shared.repositories.executions.store import ExecutionChangedError, ExecutionStore
 from shared.serialization import to_json
 from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS, get_settings
 from shared.storage import count_storage_calls
+from shared.storage.keys import key_text
 
 logger = logging.getLogger(__name__)
 
@@ -42,16 +44,13 @@ class Submission:
         recorded: whether the record says what `record` says. False when storage went away during the run: then the
             record is written as soon as storage is back.
         replayed: whether it is what an earlier call with the same Idempotency-Key came to.
+        is_pending: whether the caller has to look for the end elsewhere.
     """
 
     record: ExecutionRecord
     recorded: bool = True
     replayed: bool = False
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether the caller has to look for the end elsewhere."""
-        return self.record.is_queued or not self.record.status.is_end
+    is_pending: bool = False
 
 
 class Executor:
@@ -107,7 +106,7 @@ class Executor:
         with count_storage_calls():
             try:
                 if is_queued:
-                    return Submission(await self._queue.enqueue(record))
+                    return Submission(await self._queue.enqueue(record), is_pending=True)
                 if is_transient:
                     return await self._run_transient(prepared, record)
                 return await self._run_now(prepared, Lease(self._store, record, record_after))
@@ -329,10 +328,11 @@ def _cancelled(record: ExecutionRecord) -> ExecutionRecord:
 
 
 def _new_record(prepared: PreparedExecution, now: datetime, *, is_queued: bool) -> ExecutionRecord:
-    request = prepared.request
+    request, scope = prepared.request, prepared.request.scope
     return ExecutionRecord(
         execution_id=request.execution_id,
-        scope=request.scope,
+        scope=scope,
+        keys=RecordKeys.of(key_text(scope), request.execution_id, prepared.name, request.caller.user_id),
         workflow_name=prepared.name,
         is_script=prepared.script is not None,
         form_id=request.form_id,

@@ -104,7 +104,7 @@ class IdempotentExecutor:
                 if record is not None:
                     record = await self._ended(record)
                     if not never_started(record):
-                        return Submission(record, replayed=True)
+                        return _replayed(record)
                     not_started = record.execution_id
                     continue
                 logger.warning(
@@ -134,7 +134,7 @@ class IdempotentExecutor:
         record = await self._store.get(scope, claim.execution_id)
         if record is None or never_started(record := await self._ended(record)):
             return None
-        return Submission(record, replayed=True)
+        return _replayed(record)
 
     async def _find(self, scope: str, execution_id: str) -> ExecutionRecord | None:
         deadline = time.monotonic() + WAIT_FOR_RECORD_SECONDS
@@ -157,6 +157,10 @@ class IdempotentExecutor:
             assert fresh is not None
             record = fresh
         return record
+
+
+def _replayed(record: ExecutionRecord) -> Submission:
+    return Submission(record, replayed=True, is_pending=record.is_queued or not record.status.is_end)
 
 
 def _with_id(prepared: PreparedExecution, execution_id: str) -> PreparedExecution:

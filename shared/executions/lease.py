@@ -130,10 +130,11 @@ class Lease:
         """
         for _ in range(_MOST_CONFLICTS):
             try:
+                ended = self.record.ended(result, self._end_token)
                 if self.record.etag is None:
-                    self.record = await self._store.create(self.record.ended(result, self._end_token))
+                    self.record = await self._store.create(ended)
                 else:
-                    self.record = await self._store.finish(self.record, result, self._end_token)
+                    self.record = await self._store.transition(self.record, ended)
             except ExecutionChangedError:
                 # Somebody asked for the end meanwhile, or the answer to a renewal was lost.
                 if not await self._is_still_ours():

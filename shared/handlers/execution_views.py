@@ -20,7 +20,7 @@ def response_of(record: ExecutionRecord, principal: Principal, *, is_transient: 
     """What a run came to, as far as the caller may see it."""
     admin = principal.is_platform_admin
     end = record.end or ExecutionResult(execution_id=record.execution_id, status=record.status, duration_ms=None)
-    if principal.is_public and end.status is ExecutionStatus.FAILED and end.error_type != UserError.__name__:
+    if end.status is ExecutionStatus.FAILED and principal.is_public and end.error_type != UserError.__name__:
         # What an exception says can be anything, and is not for everybody.
         end = replace(end, error_message=_TOLD_TO_ANYBODY, error_type=None, error_details=None)
     return ExecutionResponse(

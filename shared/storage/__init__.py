@@ -1,6 +1,6 @@
 """Where records are kept: tables, queues and blobs, and the rooms that hold the kinds of storage there are."""
 
-from shared.storage.counting import CallCounter, count_storage_calls, current_counter
+from shared.storage.counting import CallCounter, count_storage_calls, storage_calls
 from shared.storage.errors import AlreadyExistsError, MissingError, ModifiedError, RefusedError
 from shared.storage.interface import (
     BlobProperties,
@@ -40,5 +40,5 @@ __all__ = [
     "Upsert",
     "Values",
     "count_storage_calls",
-    "current_counter",
+    "storage_calls",
 ]

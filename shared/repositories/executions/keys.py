@@ -21,7 +21,7 @@ from typing import Self
 from shared.errors import BadRequestError
 from shared.models.executions import ExecutionStatus
 from shared.repositories.ids import LAST_TICK, parse_execution_id, tick_after, tick_of, tick_of_id
-from shared.storage.keys import key_hash, key_text
+from shared.storage.keys import key_hash
 
 ALL = "a:"
 UNSENT = "m:"
@@ -46,11 +46,16 @@ class RecordKeys:
     lists: tuple[str, ...]
 
     @classmethod
-    def of(cls, scope: str, execution_id: str, workflow_name: str, executed_by: str) -> Self:
-        """The keys of a record of this id, workflow and user."""
+    def of(cls, partition: str, execution_id: str, workflow_name: str, executed_by: str) -> Self:
+        """The keys of a record.
+
+        Args:
+            partition: the scope, as `key_text`.
+            execution_id, workflow_name, executed_by: of the record.
+        """
         tail = _tail(execution_id)
         lists = (f"w:{key_hash(workflow_name)}:{tail}", f"u:{key_hash(executed_by)}:{tail}")
-        return cls(key_text(scope), tail, f"{ALL}{tail}", lists)
+        return cls(partition, tail, f"{ALL}{tail}", lists)
 
     def listed(self, status: ExecutionStatus, *, is_unsent: bool) -> tuple[str, ...]:
         """The row keys in all lists that the record is in, besides the list of all."""

@@ -29,6 +29,7 @@ class ExecutionRecord:
     Attributes:
         execution_id: see `shared.repositories.ids`; its time is the one that lists sort by.
         scope: the organization's id, or `GLOBAL`.
+        keys: of its rows, worked out once for all the records that follow each other.
         workflow_name: name of the workflow, or display name of the script; at most 80 characters.
         is_script: whether code from the request ran, and no registered function.
         form_id: the form it came through, or None.
@@ -58,6 +59,7 @@ class ExecutionRecord:
 
     execution_id: str
     scope: str
+    keys: RecordKeys = field(repr=False, compare=False)
     workflow_name: str
     executed_by: str
     executed_by_name: str
@@ -85,16 +87,6 @@ class ExecutionRecord:
     write_token: str = field(default_factory=new_write_token)
     etag: str | None = field(default=None, compare=False)
     stored: Mapping[str, bytes | str] = field(default_factory=lambda: NOTHING_STORED, repr=False, compare=False)
-    _keys: RecordKeys | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def keys(self) -> RecordKeys:
-        """The keys of its rows; worked out once, also for the records that follow this one."""
-        keys = self._keys
-        if keys is None:
-            keys = RecordKeys.of(self.scope, self.execution_id, self.workflow_name, self.executed_by)
-            object.__setattr__(self, "_keys", keys)
-        return keys
 
     @property
     def org_id(self) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus, ExecutionSummary
 from shared.models.results import ExecutionResult
-from shared.repositories.executions.keys import id_in
+from shared.repositories.executions.keys import RecordKeys, id_in
 from shared.repositories.executions.record import ExecutionRecord
 from shared.storage import Row
 
@@ -216,12 +216,12 @@ def payload_values(record: ExecutionRecord) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def record_of(row: Row, scope: str, payloads: Mapping[str, Any]) -> ExecutionRecord:
+def record_of(row: Row, scope: str, partition: str, payloads: Mapping[str, Any]) -> ExecutionRecord:
     """The record in its row.
 
     Args:
         row: the main row, whole.
-        scope: the partition it was read from, as the caller names it.
+        scope, partition: where it was read from, as the caller and as storage name it.
         payloads: decoded, by column.
     """
     fields: dict[str, dict[str, Any]] = {"record": {}, "end": {}}
@@ -238,13 +238,15 @@ def record_of(row: Row, scope: str, payloads: Mapping[str, Any]) -> ExecutionRec
         if status.is_end
         else None
     )
+    found = fields["record"]
     return ExecutionRecord(
         execution_id=execution_id,
         scope=scope,
+        keys=RecordKeys.of(partition, execution_id, found["workflow_name"], found["executed_by"]),
         end=end,
         etag=row.etag,
         stored={name: row.values[name] for name in payloads},
-        **fields["record"],
+        **found,
     )
 
 

@@ -40,7 +40,7 @@ from shared.storage import (
     Replace,
     Storage,
     Upsert,
-    current_counter,
+    storage_calls,
 )
 from shared.storage.keys import key_text
 
@@ -86,7 +86,7 @@ class ExecutionStore:
             raise ValueError("nobody can have asked for the end of an execution that is not recorded")
         if not self._scopes.knows(record.scope):
             await self._scopes.add(record.scope)
-        return await self._write(None, await self._with_payloads(None, record))
+        return await self._write(None, record)
 
     async def get(self, scope: str, execution_id: str) -> ExecutionRecord | None:
         """Reads a record whole; None when there is none in this scope. One call, one more for each large payload group.
@@ -98,11 +98,12 @@ class ExecutionStore:
         Raises:
             MissingError: a blob of the record is gone.
         """
-        row = await self._table.get(key_text(scope), list_key(ALL, execution_id))
+        partition = key_text(scope)
+        row = await self._table.get(partition, list_key(ALL, execution_id))
         if row is None:
             return None
         stored = {name: row.values[name] for name in PAYLOAD_COLUMNS if name in row.values}
-        return record_of(row, scope, await self._payloads.get(stored))
+        return record_of(row, scope, partition, await self._payloads.get(stored))
 
     async def claim(self, record: ExecutionRecord, *, started_at: datetime, lease_until: datetime) -> ExecutionRecord:
         """Pending → Running, for one worker only.
@@ -148,7 +149,7 @@ class ExecutionStore:
         if following.write_token == current.write_token:
             # Another writer may have started from the same record: its write must not be taken for this one.
             following = replace(following, write_token=new_write_token())
-        return await self._write(current, await self._with_payloads(current, following))
+        return await self._write(current, following)
 
     async def reschedule(self, record: ExecutionRecord, *, due_at: datetime, is_unsent: bool) -> ExecutionRecord:
         """Writes to a Pending record when its message was sent, or that it was not.
@@ -181,7 +182,7 @@ class ExecutionStore:
         Raises:
             ExecutionChangedError: the record was changed since: somebody asked to cancel, or took it over.
         """
-        counter = current_counter()
+        counter = storage_calls.get()
         following = replace(record, lease_until=lease_until, write_token=new_write_token())
         if progress is not None:
             stored = await self._payloads.put({"progress": progress}, _blob_name(following))
@@ -249,11 +250,11 @@ class ExecutionStore:
 
     async def _write(self, current: ExecutionRecord | None, following: ExecutionRecord) -> ExecutionRecord:
         """Writes the main row in the place of the one before, if there was one, and all list rows of the record."""
-        counter = current_counter()
-        following = _with_cost(following, counter)
-        keys, summary = following.keys, summary_values(following)
-        listed = keys.listed(following.status, is_unsent=following.is_unsent)
+        counter, keys = storage_calls.get(), following.keys
+        following = _with_cost(await self._with_payloads(current, following), counter)
+        summary = summary_values(following)
         values = record_values(following, summary)
+        listed = keys.listed(following.status, is_unsent=following.is_unsent)
         if current is None:
             changes: list[Change] = [Insert(keys.main, values)]
         else:

@@ -58,4 +58,4 @@ def test_what_can_be_large_comes_back_field_by_field() -> None:
     payloads = json.loads(json.dumps(payload_values(record)))
     columns = record_values(replace(record, stored=dict.fromkeys(payloads, b"")), summary_values(record))
     values = {name: value for name, value in columns.items() if value is not None}
-    assert record_of(Row(record.keys.main, values, "etag"), record.scope, payloads) == record
+    assert record_of(Row(record.keys.main, values, "etag"), record.scope, record.keys.partition, payloads) == record
