@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from shared.storage.counting import Service
 
 CHECK_LIMIT_SECONDS = 2.0
-# The SDKs would log every request at INFO, a screenful each, which costs time and, on Azure, money. Twice a request they
-# ask whether anybody listens, and `not_` says no for every level there is.
+# The SDKs would log every request at INFO, a screenful each, which costs time and, on Azure, money. They ask twice a
+# request whether anybody listens, and `not_` says no for every level there is.
 _NO_LOGGER = SimpleNamespace(isEnabledFor=operator.not_)
 _DELEGATED_FOR = timedelta(hours=4)
 

@@ -103,10 +103,7 @@ class AzureTable(Table):
         await self._calls.run(lambda: self._client().delete_entity(partition, key))
 
     async def transaction(self, partition: str, changes: Sequence[Change]) -> list[str | None]:
-        client = self._client()
-        return await self._calls.run(
-            partial(send_transaction, client, partition, changes), lambda: client.create_table()
-        )
+        return await self._run(partial(send_transaction, self._client(), partition, changes))
 
     async def _run(self, operation: Operation[T]) -> T:
         return await self._calls.run(operation, lambda: self._client().create_table())
