@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 import azure.functions as func
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
 
 from functions.http.routes import IDEMPOTENCY_KEY, ROUTES, AnyContent, Nothing, RequestHeader, Route
 from shared.access.principal import Access, Principal, authorize, refuse_forged
@@ -216,11 +216,8 @@ def _response(reply: Reply | RawReply) -> func.HttpResponse:
     if isinstance(reply.model, BaseModel):
         text = reply.model.model_dump_json(by_alias=True).encode()
     else:
-        text = _ANYTHING.dump_json(reply.model, by_alias=True)
+        text = to_json(reply.model, by_alias=True)
     return func.HttpResponse(text, status_code=reply.status, headers=headers, mimetype="application/json")
-
-
-_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def _read_body(req: func.HttpRequest, model: type[BodyT]) -> BodyT:

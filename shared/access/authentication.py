@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from shared.access.app_service import HEADER as CLIENT_PRINCIPAL_HEADER
 from shared.access.app_service import check_user_id, read_client_principal
@@ -28,6 +28,8 @@ _MAX_HEADER_CHARACTERS = 8 * 1024
 
 
 class _DevPrincipal(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
     user_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     email: Annotated[str, StringConstraints(max_length=320)] = ""
     name: Annotated[str, StringConstraints(max_length=200)] = ""

@@ -10,7 +10,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from shared.errors import StorageUnavailableError
 from shared.executions.retries import next_attempt
@@ -37,6 +37,8 @@ def _checked_id(text: str) -> str:
 
 class QueueMessage(BaseModel):
     """A message. It names a record; what is run stands in the record."""
+
+    model_config = ConfigDict(defer_build=True)
 
     execution_id: Annotated[str, AfterValidator(_checked_id)]
     workflow_name: str | None = None

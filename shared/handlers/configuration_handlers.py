@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, StrictBool, StrictInt, TypeAdapter, ValidationError
@@ -26,11 +27,12 @@ def _text_only(value: Any) -> Any:
     return value
 
 
-# Numbers and flags also as text, but neither as the other.
-_TYPES: dict[ConfigType, TypeAdapter[Any]] = {
-    "int": TypeAdapter(StrictInt | Annotated[int, BeforeValidator(_text_only)]),
-    "bool": TypeAdapter(StrictBool | Annotated[bool, BeforeValidator(_text_only)]),
-}
+@lru_cache
+def _adapter(kind: ConfigType) -> TypeAdapter[Any]:
+    """Numbers and flags also as text, but neither as the other."""
+    if kind == "int":
+        return TypeAdapter(StrictInt | Annotated[int, BeforeValidator(_text_only)])
+    return TypeAdapter(StrictBool | Annotated[bool, BeforeValidator(_text_only)])
 
 
 async def list_config(principal: Principal) -> list[ConfigValue]:
@@ -100,7 +102,7 @@ def _typed(kind: ConfigType, value: Any) -> Any:
         value = to_json(value)
     else:
         try:
-            value = _TYPES[kind].validate_python(value)
+            value = _adapter(kind).validate_python(value)
         except ValidationError:
             problem = f"must be {'a whole number' if kind == 'int' else 'true or false'}"
     if problem is None and len(json.dumps(value)) > LONGEST_VALUE_CHARACTERS:
