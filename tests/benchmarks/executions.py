@@ -32,7 +32,7 @@ from shared.executions.queueing import EXECUTION_QUEUE, message_of
 from shared.handlers.services import close_services, get_services
 from shared.models.executions import ExecutionStatus
 from shared.registry import FunctionRegistry, staging
-from shared.repositories.executions.keys import list_key, lists_of, main_key, status_list
+from shared.repositories.executions.keys import ALL, list_key, status_list
 from shared.repositories.executions.record import ExecutionRecord
 from shared.repositories.executions.rows import payload_values, record_values, summary_values
 from shared.repositories.executions.store import TABLE
@@ -96,7 +96,7 @@ class Raw:
     async def create(self, record: ExecutionRecord) -> str:
         answers = await self.table.submit_transaction(
             [
-                ("create", _row(main_key(record.execution_id), record_values(record))),
+                ("create", _main_row(record)),
                 *(("upsert", row, {"mode": UpdateMode.REPLACE}) for row in _list_rows(record)),
             ]
         )
@@ -107,7 +107,7 @@ class Raw:
         gone = {"PartitionKey": "GLOBAL", "RowKey": list_key(status_list(before), record.execution_id)}
         answers = await self.table.submit_transaction(
             [
-                ("update", _row(main_key(record.execution_id), record_values(record)), condition),
+                ("update", _main_row(record), condition),
                 ("delete", gone),
                 *(("upsert", row, {"mode": UpdateMode.REPLACE}) for row in _list_rows(record)),
             ]
@@ -120,7 +120,7 @@ class Raw:
     async def run_queued(self, message: Any) -> None:
         """Read, claim, finish, delete."""
         execution_id = json.loads(message.content)["execution_id"]
-        row = await self.table.get_entity("GLOBAL", main_key(execution_id))
+        row = await self.table.get_entity("GLOBAL", list_key(ALL, execution_id))
         running = await _record(execution_id, ExecutionStatus.RUNNING)
         etag = await self.replace(ExecutionStatus.PENDING, running, row.metadata["etag"])
         await self.replace(ExecutionStatus.RUNNING, await _record(execution_id, ExecutionStatus.SUCCESS), etag)
@@ -267,7 +267,7 @@ async def _rate(account: StorageAccount, settings: dict[str, str], workers: int)
                 while (await raw.queue.get_queue_properties()).approximate_message_count:
                     await asyncio.sleep(0.1)
         repository = get_services().storage.table(TABLE)
-        rows = [await repository.get("GLOBAL", main_key(one), ["startedAt", "completedAt"]) for one in ids]
+        rows = [await repository.get("GLOBAL", list_key(ALL, one), ["startedAt", "completedAt"]) for one in ids]
         started = min(datetime.fromisoformat(row.values["startedAt"]) for row in rows if row)
         completed = max(datetime.fromisoformat(row.values["completedAt"]) for row in rows if row)
         return QUEUED / (completed - started).total_seconds()
@@ -316,7 +316,7 @@ async def _record(execution_id: str, status: ExecutionStatus) -> ExecutionRecord
     """The record of a no-op, as ours is in this state."""
     record = new_record(execution_id=execution_id, scope="GLOBAL", workflow_name="noop", input_data={}, status=status)
     if status.is_end:
-        record = success(result=None, result_type=None).of(record)
+        record = record.ended(success(result=None, result_type=None), "token")
     return replace(record, stored=await _payloads.put(payload_values(record), "none"))
 
 
@@ -334,6 +334,10 @@ def _row(key: str, values: Any) -> dict[str, Any]:
     return {**columns, "PartitionKey": "GLOBAL", "RowKey": key}
 
 
+def _main_row(record: ExecutionRecord) -> dict[str, Any]:
+    return _row(record.keys.main, record_values(record, summary_values(record)))
+
+
 def _list_rows(record: ExecutionRecord) -> list[dict[str, Any]]:
     summary = summary_values(record)
-    return [_row(list_key(prefix, record.execution_id), summary) for prefix in lists_of(record)]
+    return [_row(key, summary) for key in record.keys.listed(record.status, is_unsent=record.is_unsent)]
