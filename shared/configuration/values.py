@@ -73,7 +73,7 @@ class Configuration:
             values = await self._values.get(scope)
         except StorageUnavailableError:
             values = _Unreadable()
-        mask = self._masks.setdefault(scope, SecretMask())
+        mask = self._mask_of(scope)
         if not isinstance(values, _Unreadable):
             references = [(key, value) for key, value in values.items() if isinstance(value, SecretReference)]
             if references:
@@ -95,7 +95,7 @@ class Configuration:
             what = "is no secret" if reference is not None else "is not configured"
             raise ConfigurationError(f"The secret {key!r} {what}")
         secret = await self._secrets.get(key, reference)
-        self._masks.setdefault(scope, SecretMask()).add(secret)
+        self._mask_of(scope).add(secret)
         return secret
 
     def invalidate(self) -> None:
@@ -106,6 +106,12 @@ class Configuration:
     async def close(self) -> None:
         """Closes the connection to the vault."""
         await self._secrets.close()
+
+    def _mask_of(self, scope: str) -> SecretMask:
+        mask = self._masks.get(scope)
+        if mask is None:
+            mask = self._masks[scope] = SecretMask()
+        return mask
 
     async def _add_to_mask(self, key: str, reference: SecretReference, mask: SecretMask) -> None:
         try:

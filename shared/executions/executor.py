@@ -22,7 +22,7 @@ from shared.executions.retries import retry_wait
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
 from shared.registry import WORKFLOW
-from shared.repositories.executions.keys import RecordKeys
+from shared.repositories.executions.keys import RecordKeys, tail_of
 from shared.repositories.executions.record import ExecutionRecord, new_write_token
 from shared.repositories.executions.store import ExecutionChangedError, ExecutionStore
 from shared.serialization import to_json
@@ -332,7 +332,7 @@ def _new_record(prepared: PreparedExecution, now: datetime, *, is_queued: bool) 
     return ExecutionRecord(
         execution_id=request.execution_id,
         scope=scope,
-        keys=RecordKeys.of(key_text(scope), request.execution_id, prepared.name, request.caller.user_id),
+        keys=RecordKeys.of(key_text(scope), tail_of(request.execution_id), prepared.name, request.caller.user_id),
         workflow_name=prepared.name,
         is_script=prepared.script is not None,
         form_id=request.form_id,

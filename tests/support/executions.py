@@ -11,7 +11,7 @@ from shared.executions.queueing import ExecutionQueue
 from shared.handlers.services import Services
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
-from shared.repositories.executions.keys import RecordKeys
+from shared.repositories.executions.keys import RecordKeys, tail_of
 from shared.repositories.executions.record import ExecutionRecord
 from shared.repositories.executions.rows import payload_values, record_values, summary_values
 from shared.repositories.executions.store import TABLE
@@ -39,7 +39,7 @@ def new_record(*, at: datetime | None = None, **fields: Any) -> ExecutionRecord:
         "input_data": {"name": "Ann"},
         **fields,
     }
-    origin = given["execution_id"], given["workflow_name"], given["executed_by"]
+    origin = tail_of(given["execution_id"]), given["workflow_name"], given["executed_by"]
     return ExecutionRecord(**given, keys=RecordKeys.of(key_text(given["scope"]), *origin))
 
 

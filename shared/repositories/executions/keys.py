@@ -46,14 +46,14 @@ class RecordKeys:
     lists: tuple[str, ...]
 
     @classmethod
-    def of(cls, partition: str, execution_id: str, workflow_name: str, executed_by: str) -> Self:
+    def of(cls, partition: str, tail: str, workflow_name: str, executed_by: str) -> Self:
         """The keys of a record.
 
         Args:
             partition: the scope, as `key_text`.
-            execution_id, workflow_name, executed_by: of the record.
+            tail: see `tail_of`.
+            workflow_name, executed_by: of the record.
         """
-        tail = _tail(execution_id)
         lists = (f"w:{key_hash(workflow_name)}:{tail}", f"u:{key_hash(executed_by)}:{tail}")
         return cls(partition, tail, f"{ALL}{tail}", lists)
 
@@ -65,7 +65,7 @@ class RecordKeys:
 
 def list_key(prefix: str, execution_id: str) -> str:
     """Row key of an execution in the list with this prefix."""
-    return f"{prefix}{_tail(execution_id)}"
+    return f"{prefix}{tail_of(execution_id)}"
 
 
 def id_in(key: str) -> str:
@@ -120,8 +120,9 @@ def key_of_token(token: str, prefix: str) -> str:
     return key
 
 
-def _tail(execution_id: str) -> str:
-    return f"{_reversed(tick_of_id(execution_id))}:{execution_id}"
+def tail_of(execution_id: str) -> str:
+    """What ends each row key of an execution: its time, so that the newest sorts first, and the id."""
+    return f"{LAST_TICK - tick_of_id(execution_id):015x}:{execution_id}"
 
 
 def _reversed(tick: int) -> str:

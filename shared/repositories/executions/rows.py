@@ -15,7 +15,7 @@ from typing import Any, Literal
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus, ExecutionSummary
 from shared.models.results import ExecutionResult
-from shared.repositories.executions.keys import RecordKeys, id_in
+from shared.repositories.executions.keys import ALL, RecordKeys, id_in
 from shared.repositories.executions.record import ExecutionRecord
 from shared.storage import Row
 
@@ -232,17 +232,16 @@ def record_of(row: Row, scope: str, partition: str, payloads: Mapping[str, Any])
     for payload in PAYLOADS:
         if payload.name in payloads:
             fields[payload.of].update(payload.fields_in(payloads[payload.name]))
-    execution_id, status, progress = id_in(row.key), fields["record"]["status"], payloads.get("progress")
-    end = (
-        ExecutionResult(execution_id=execution_id, status=status, progress=progress, **fields["end"])
-        if status.is_end
-        else None
-    )
-    found = fields["record"]
+    found, execution_id = fields["record"], id_in(row.key)
+    keys = RecordKeys.of(partition, row.key.removeprefix(ALL), found["workflow_name"], found["executed_by"])
+    end = None
+    if found["status"].is_end:
+        progress = payloads.get("progress")
+        end = ExecutionResult(execution_id=execution_id, status=found["status"], progress=progress, **fields["end"])
     return ExecutionRecord(
         execution_id=execution_id,
         scope=scope,
-        keys=RecordKeys.of(partition, execution_id, found["workflow_name"], found["executed_by"]),
+        keys=keys,
         end=end,
         etag=row.etag,
         stored={name: row.values[name] for name in payloads},
