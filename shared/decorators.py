@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from shared.errors import DefinitionError
 from shared.parameters.signatures import FunctionSignature, read_signature
-from shared.parameters.validation import check_parameter
+from shared.parameters.types import check_parameter
 from shared.registry import (
     DATA_PROVIDER,
     WORKFLOW,

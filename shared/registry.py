@@ -73,7 +73,8 @@ class FunctionMetadata:
     `tags` holds `workflow`, `data_provider` or both, then the author's own tags. `source` is workspace, home or
     platform, by where the file lies; `source_file` is the path below that folder, and `source_line` the line of the
     function in it. `code_version` stands for all code of the workspace, the same in every process that has the same
-    code; None for a function from elsewhere.
+    code; None for a function from elsewhere. `derived` holds what other modules have worked out from the rest, by their
+    own names for it: it goes with the metadata, and two functions are the same whatever was worked out of them.
     """
 
     name: str
@@ -96,6 +97,7 @@ class FunctionMetadata:
     source_file: str | None = None
     source_line: int | None = None
     code_version: str | None = None
+    derived: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
 
     def has_tag(self, tag: str) -> bool:
         """Whether the function has this tag."""

@@ -18,7 +18,7 @@ from shared.handlers.run_failures import failure_of
 from shared.handlers.workflows_handlers import Executed, replay, submit
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import FormDataRequest, StartupResponse
-from shared.parameters.plans import plan_of
+from shared.parameters.validation import plan_of
 from shared.registry import WORKFLOW
 from shared.repositories.ids import new_execution_id
 from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS

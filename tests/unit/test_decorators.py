@@ -13,7 +13,7 @@ import pytest
 from shared.context import ExecutionContext
 from shared.decorators import VALID_PARAM_TYPES, data_provider, param, settle_parameters, workflow
 from shared.errors import DefinitionError, DuplicateFunctionError
-from shared.parameters.plans import plan_of
+from shared.parameters.validation import plan_of
 from shared.registry import FunctionMetadata, FunctionRegistry, get_registry, staging
 
 
