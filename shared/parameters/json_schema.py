@@ -31,7 +31,7 @@ def parameter_schema(parameter: WorkflowParameter) -> Schema:
     """The values that a parameter takes, with its rules, its default and what a form shows of it."""
     adapter = TypeAdapter[Any](value_type(parameter))
     try:
-        schema = _inlined(adapter.json_schema(mode="validation"))
+        schema = inlined(adapter.json_schema(mode="validation"))
     except Exception:  # noqa: BLE001 - a class of the author's may raise anything here
         schema = dict(_PLAIN[parameter.type])
     if parameter.type == "email":
@@ -91,8 +91,11 @@ def _mentions(annotation: Any) -> bool:
     return annotation is EndpointResponse or any(map(_mentions, get_args(annotation)))
 
 
-def _inlined(schema: Schema) -> Schema:
-    """The schema without `$defs`, which have no place inside of an OpenAPI document; a class within itself is any."""
+def inlined(schema: Schema) -> Schema:
+    """The schema without `$defs`, which have no place inside of an OpenAPI document; a class within itself is any.
+
+    What stands beside a `$ref`, such as a default, belongs to the place and stays.
+    """
     shared = cast("dict[str, Schema]", schema.pop("$defs", {}))
 
     def replaced(part: Any, inside: Sequence[str]) -> Any:
@@ -100,11 +103,12 @@ def _inlined(schema: Schema) -> Schema:
             return [replaced(item, inside) for item in cast("list[Any]", part)]
         if not isinstance(part, dict):
             return part
-        fields = cast("Schema", part)
-        reference = fields.get("$ref")
+        own = {name: replaced(item, inside) for name, item in cast("Schema", part).items()}
+        reference = own.get("$ref")
         if not isinstance(reference, str):
-            return {name: replaced(item, inside) for name, item in fields.items()}
+            return own
+        del own["$ref"]
         name = reference.removeprefix("#/$defs/")
-        return {} if name in inside else replaced(shared[name], [*inside, name])
+        return own if name in inside else replaced(shared[name], [*inside, name]) | own
 
     return replaced(schema, [])

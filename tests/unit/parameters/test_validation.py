@@ -417,6 +417,8 @@ def test_the_annotation_says_what_a_value_becomes(annotation: Any, given_value: 
         (str | None, 5, ["p"], "string_type"),
         (Annotated[int, Field(ge=3)], "2", ["p"], "greater_than_equal"),
         (Annotated[int, Field(ge=3)], True, ["p"], "int_type"),
+        (Annotated[int | None, Field(ge=3)], "2", ["p"], "greater_than_equal"),
+        (Annotated[int, Field(ge=3)] | None, "2", ["p"], "greater_than_equal"),
         (Colour, "blue", ["p"], "enum"),
         (Literal["a"], '"a"', ["p"], "literal_error"),
         (Literal[1], "2", ["p"], "literal_error"),
