@@ -303,7 +303,7 @@ class EndpointResponse:
 
     Attributes:
         body: text or bytes as they are; anything else as JSON.
-        status_code: 100 to 599.
+        status_code: 200 to 599.
         headers: the answer's headers.
     """
 

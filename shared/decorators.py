@@ -15,6 +15,7 @@ from shared.parameters.signatures import FunctionSignature, read_signature
 from shared.parameters.types import check_parameter
 from shared.registry import (
     DATA_PROVIDER,
+    DEFAULT_TIMEOUT_SECONDS,
     WORKFLOW,
     CachePer,
     ExecutionMode,
@@ -144,7 +145,7 @@ def workflow(
     category: str = _UNSET,
     tags: Iterable[str] | None = None,
     execution_mode: ExecutionMode = "async",
-    timeout_seconds: float = 300,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     retry_policy: RetryPolicy | None = None,
     schedule: str | None = None,
     endpoint_enabled: bool = False,

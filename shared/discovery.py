@@ -23,7 +23,14 @@ from pathlib import Path
 
 from shared.decorators import settle_parameters
 from shared.errors import DefinitionError
-from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, get_registry, staging
+from shared.registry import (
+    DEFAULT_TIMEOUT_SECONDS,
+    WORKFLOW,
+    FunctionMetadata,
+    FunctionRegistry,
+    get_registry,
+    staging,
+)
 from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS, Settings, get_settings
 
 logger = logging.getLogger(__name__)
@@ -206,18 +213,15 @@ class Workspace:
                 "30 s less than functionTimeout in host.json"
             )
         waited_for = metadata.has_tag(WORKFLOW) and metadata.execution_mode == "sync"
-        asked_for_more = metadata.timeout_seconds > HTTP_RUN_LIMIT_SECONDS
-        if waited_for and asked_for_more and metadata.timeout_seconds != DEFAULT_TIMEOUT_SECONDS:
+        # Of a function that leaves timeout_seconds alone nothing was asked, so there is nothing to warn of.
+        asked_for = metadata.timeout_seconds != DEFAULT_TIMEOUT_SECONDS
+        if waited_for and asked_for and metadata.timeout_seconds > HTTP_RUN_LIMIT_SECONDS:
             logger.warning(
                 "%s is sync and has timeout_seconds=%g; a caller over HTTP is answered after %g s at the latest",
                 metadata.name,
                 metadata.timeout_seconds,
                 HTTP_RUN_LIMIT_SECONDS,
             )
-
-
-# Of a function that leaves timeout_seconds alone nothing was asked, so there is nothing to warn of.
-DEFAULT_TIMEOUT_SECONDS = 300
 
 
 def _python_files(root: Path, *, helpers_too: bool) -> Iterator[Path]:

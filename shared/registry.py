@@ -17,6 +17,7 @@ Use = Literal["workflow", "data_provider"]
 
 WORKFLOW: Use = "workflow"
 DATA_PROVIDER: Use = "data_provider"
+DEFAULT_TIMEOUT_SECONDS = 300
 
 
 class RetryPolicy(TypedDict, total=False):
@@ -84,7 +85,7 @@ class FunctionMetadata:
     tags: list[str] = field(default_factory=list[str])
     parameters: list[WorkflowParameter] = field(default_factory=list[WorkflowParameter], repr=False)
     execution_mode: ExecutionMode = "async"
-    timeout_seconds: float = 300
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     retry_policy: RetryPolicy | None = None
     schedule: str | None = None
     endpoint_enabled: bool = False

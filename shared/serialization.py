@@ -55,8 +55,6 @@ _MIN_CUT = 64
 # Ints of so few bits have at most 640 digits, the lowest limit that Python lets anybody set:
 # https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
 _SURELY_SHORT_BITS = 2100
-# The exception that ends a run; a serializer that swallowed it would keep the run from ending. Its class stands above
-# this module, so it is known by name.
 # As `type` itself has them: a metaclass can say something else.
 _MODULE_OF: Callable[[type], Any] = type.__dict__["__module__"].__get__
 _NAME_OF: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
