@@ -101,7 +101,6 @@ class FunctionMetadata:
     derived: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
 
     def has_tag(self, tag: str) -> bool:
-        """Whether the function has this tag."""
         return tag in self.tags
 
     @property
@@ -151,11 +150,9 @@ class FunctionRegistry:
         return self._functions.get(name)
 
     def get_workflow(self, name: str) -> FunctionMetadata | None:
-        """The workflow of this name; None when there is none."""
         return self._tagged(name, WORKFLOW)
 
     def get_data_provider(self, name: str) -> FunctionMetadata | None:
-        """The data provider of this name; None when there is none."""
         return self._tagged(name, DATA_PROVIDER)
 
     def get_all_functions(self) -> list[FunctionMetadata]:
@@ -163,31 +160,24 @@ class FunctionRegistry:
         return sorted(self._functions.values(), key=lambda metadata: metadata.name)
 
     def get_all_workflows(self) -> list[FunctionMetadata]:
-        """All workflows, by name."""
         return [metadata for metadata in self.get_all_functions() if metadata.has_tag(WORKFLOW)]
 
     def get_all_data_providers(self) -> list[FunctionMetadata]:
-        """All data providers, by name."""
         return [metadata for metadata in self.get_all_functions() if metadata.has_tag(DATA_PROVIDER)]
 
     def has_workflow(self, name: str) -> bool:
-        """Whether there is a workflow of this name."""
         return self.get_workflow(name) is not None
 
     def has_data_provider(self, name: str) -> bool:
-        """Whether there is a data provider of this name."""
         return self.get_data_provider(name) is not None
 
     def get_workflow_count(self) -> int:
-        """How many workflows there are."""
         return len(self.get_all_workflows())
 
     def get_data_provider_count(self) -> int:
-        """How many data providers there are."""
         return len(self.get_all_data_providers())
 
     def clear_all(self) -> None:
-        """Forgets every function."""
         with self._lock:
             self._functions = {}
 

@@ -53,7 +53,6 @@ def document_of(endpoints: Iterable[FunctionMetadata]) -> Schema:
 
 
 def document_text(endpoints: Iterable[FunctionMetadata]) -> str:
-    """The document as JSON text."""
     return json.dumps(document_of(endpoints), ensure_ascii=False, separators=(",", ":"))
 
 

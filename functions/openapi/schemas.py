@@ -41,15 +41,13 @@ class Schemas:
         self.components: dict[str, Schema] = shared.get("$defs", {})
 
     def request(self, model: object) -> Schema:
-        """The schema of a body."""
         return self._found[model, "validation"]
 
     def answer(self, model: object) -> Schema:
-        """The schema of an answer."""
         return self._found[model, "serialization"]
 
-    def whole(self, schema: Schema) -> Schema:
-        """The schema, or what it refers to."""
+    def dereferenced(self, schema: Schema) -> Schema:
+        """The schema that this is, or that it refers to."""
         return self.components[schema["$ref"].removeprefix(REF)] if "$ref" in schema else schema
 
 
@@ -102,7 +100,7 @@ def _is_plain(schema: Mapping[str, Any]) -> bool:
 def _without_null(schema: Schema) -> Schema:
     """A query has no null: a parameter that may be null is one that may be left out."""
     members = [member for member in schema.get("anyOf", []) if member != {"type": "null"}]
-    kept = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
+    fields = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
     if len(members) == 1:
-        return {**{name: value for name, value in kept.items() if name != "anyOf"}, **members[0]}
-    return {**kept, "anyOf": members} if members else kept
+        return {**{name: value for name, value in fields.items() if name != "anyOf"}, **members[0]}
+    return {**fields, "anyOf": members} if members else fields

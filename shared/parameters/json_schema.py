@@ -67,7 +67,7 @@ def parameters_of(metadata: FunctionMetadata) -> tuple[Sequence[WorkflowParamete
 def parameters_schema(metadata: FunctionMetadata) -> Schema:
     """All of a function's parameters as the object that a call gives."""
     parameters, takes_others = parameters_of(metadata)
-    required = [parameter.name for parameter in parameters if is_needed(parameter)]
+    required = [parameter.name for parameter in parameters if is_required(parameter)]
     return {
         "type": "object",
         "properties": {parameter.name: parameter_schema(parameter) for parameter in parameters},
@@ -76,12 +76,12 @@ def parameters_schema(metadata: FunctionMetadata) -> Schema:
     }
 
 
-def is_needed(parameter: WorkflowParameter) -> bool:
+def is_required(parameter: WorkflowParameter) -> bool:
     """Whether a call without it is refused."""
     return parameter.required and (not parameter.has_default or parameter.default_from_signature)
 
 
-def may_answer_itself(metadata: FunctionMetadata) -> bool:
+def may_return_response(metadata: FunctionMetadata) -> bool:
     """Whether the function may return an `EndpointResponse`, by what its annotation says."""
     found = returned_type(metadata.function)
     return found in (Any, object) or _mentions(found)

@@ -37,11 +37,9 @@ class FunctionSignature:
 
     @property
     def takes_context(self) -> bool:
-        """Whether the first parameter is the context."""
         return self.context_name is not None
 
     def find(self, name: str) -> WorkflowParameter | None:
-        """The parameter of this name, or None."""
         return next((parameter for parameter in self.parameters if parameter.name == name), None)
 
 

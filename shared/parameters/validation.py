@@ -48,9 +48,9 @@ class ParameterValidator:
             kind = value_type(parameter)
             own_default = parameter.has_default and not parameter.default_from_signature
             if own_default:
-                self._keep_default(parameter.name, _as_argument(kind, parameter.default_value))
+                self._set_default(parameter.name, _as_argument(kind, parameter.default_value))
             elif not parameter.required and not parameter.has_default:
-                self._keep_default(parameter.name, None)
+                self._set_default(parameter.name, None)
             fields[parameter.name] = kind if parameter.required and not own_default else NotRequired[kind]
         model: Any = TypedDict("Parameters", fields)  # type: ignore[misc]
         self._validate = TypeAdapter(model).validator.validate_python
@@ -95,9 +95,9 @@ class ParameterValidator:
                 valid[name] = copy.deepcopy(default)
         return valid
 
-    def _keep_default(self, name: str, default: Any) -> None:
-        kept = self._defaults if isinstance(default, _IMMUTABLE) else self._mutable_defaults
-        kept[name] = default
+    def _set_default(self, name: str, default: Any) -> None:
+        defaults = self._defaults if isinstance(default, _IMMUTABLE) else self._mutable_defaults
+        defaults[name] = default
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from tests.support.described import document
 
 @pytest.fixture
 def registry() -> Iterator[FunctionRegistry]:
+    document()  # which imports all routes
     with staging(FunctionRegistry()) as found:
         yield found
 
