@@ -12,9 +12,10 @@ from typing import Any, TypeVar, cast
 
 from shared.errors import DefinitionError
 from shared.parameters.signatures import FunctionSignature, read_signature
-from shared.parameters.validation import check_parameter
+from shared.parameters.types import check_parameter
 from shared.registry import (
     DATA_PROVIDER,
+    DEFAULT_TIMEOUT_SECONDS,
     WORKFLOW,
     CachePer,
     ExecutionMode,
@@ -74,10 +75,10 @@ class _Definition:
         uses = [tag for tag in (WORKFLOW, DATA_PROVIDER) if tag == use or metadata.has_tag(tag)]
         metadata.tags = uses + own_tags
         self.metadata = metadata
-        self.settle()
+        self.refresh()
         get_registry().register_function(metadata)
 
-    def settle(self) -> None:
+    def refresh(self) -> None:
         """Brings the metadata in line with the function and the parameters declared so far."""
         metadata = self.metadata
         if metadata is None:
@@ -108,7 +109,7 @@ def metadata_of(function: Callable[..., Any]) -> FunctionMetadata | None:
     return definition.metadata if definition is not None else None
 
 
-def settle_parameters(metadata: FunctionMetadata) -> None:
+def resolve_parameters(metadata: FunctionMetadata) -> None:
     """Reads the signature once more and checks it against `@param`; called when the whole file has been imported.
 
     Only then do annotations resolve that name classes further down in the file, and only then are all decorators
@@ -120,7 +121,7 @@ def settle_parameters(metadata: FunctionMetadata) -> None:
     definition = cast("_Definition | None", getattr(metadata.function, _ATTRIBUTE, None))
     if definition is None:
         return
-    definition.settle()
+    definition.refresh()
     if not definition.declared:
         return
     for parameter in definition.declared:
@@ -144,7 +145,7 @@ def workflow(
     category: str = _UNSET,
     tags: Iterable[str] | None = None,
     execution_mode: ExecutionMode = "async",
-    timeout_seconds: float = 300,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     retry_policy: RetryPolicy | None = None,
     schedule: str | None = None,
     endpoint_enabled: bool = False,
@@ -298,7 +299,7 @@ def param(
             raise DefinitionError(f"{error}: {place}") from None
         # Decorators are applied from the bottom up; the order that the reader sees is the one to keep.
         definition.declared.insert(0, parameter)
-        definition.settle()
+        definition.refresh()
         return function
 
     return decorate

@@ -25,7 +25,7 @@ from shared.logs.capture import capture_into
 from shared.logs.masking import SecretMask
 from shared.models.executions import ExecutionStatus
 from shared.models.results import EndpointResponse, ExecutionResult, Kind
-from shared.parameters.plans import CallPlan, plan_of
+from shared.parameters.validation import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.runtime.calls import Outcome
 from shared.runtime.failures import describe_failure, message_of, user_line_of

@@ -17,6 +17,7 @@ Use = Literal["workflow", "data_provider"]
 
 WORKFLOW: Use = "workflow"
 DATA_PROVIDER: Use = "data_provider"
+DEFAULT_TIMEOUT_SECONDS = 300
 
 
 class RetryPolicy(TypedDict, total=False):
@@ -66,14 +67,15 @@ class WorkflowParameter:
     default_from_signature: bool = False
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+@dataclass(slots=True, eq=False)
 class FunctionMetadata:
     """One registered function; the fields are those of the decorators (README, "Decorators").
 
     `tags` holds `workflow`, `data_provider` or both, then the author's own tags. `source` is workspace, home or
     platform, by where the file lies; `source_file` is the path below that folder, and `source_line` the line of the
     function in it. `code_version` stands for all code of the workspace, the same in every process that has the same
-    code; None for a function from elsewhere.
+    code; None for a function from elsewhere. `derived` holds what other modules have worked out from the rest, by their
+    own names for it: it goes with the metadata, and two functions are the same whatever was worked out of them.
     """
 
     name: str
@@ -83,7 +85,7 @@ class FunctionMetadata:
     tags: list[str] = field(default_factory=list[str])
     parameters: list[WorkflowParameter] = field(default_factory=list[WorkflowParameter], repr=False)
     execution_mode: ExecutionMode = "async"
-    timeout_seconds: float = 300
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     retry_policy: RetryPolicy | None = None
     schedule: str | None = None
     endpoint_enabled: bool = False
@@ -96,9 +98,9 @@ class FunctionMetadata:
     source_file: str | None = None
     source_line: int | None = None
     code_version: str | None = None
+    derived: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
 
     def has_tag(self, tag: str) -> bool:
-        """Whether the function has this tag."""
         return tag in self.tags
 
     @property
@@ -148,11 +150,9 @@ class FunctionRegistry:
         return self._functions.get(name)
 
     def get_workflow(self, name: str) -> FunctionMetadata | None:
-        """The workflow of this name; None when there is none."""
         return self._tagged(name, WORKFLOW)
 
     def get_data_provider(self, name: str) -> FunctionMetadata | None:
-        """The data provider of this name; None when there is none."""
         return self._tagged(name, DATA_PROVIDER)
 
     def get_all_functions(self) -> list[FunctionMetadata]:
@@ -160,31 +160,24 @@ class FunctionRegistry:
         return sorted(self._functions.values(), key=lambda metadata: metadata.name)
 
     def get_all_workflows(self) -> list[FunctionMetadata]:
-        """All workflows, by name."""
         return [metadata for metadata in self.get_all_functions() if metadata.has_tag(WORKFLOW)]
 
     def get_all_data_providers(self) -> list[FunctionMetadata]:
-        """All data providers, by name."""
         return [metadata for metadata in self.get_all_functions() if metadata.has_tag(DATA_PROVIDER)]
 
     def has_workflow(self, name: str) -> bool:
-        """Whether there is a workflow of this name."""
         return self.get_workflow(name) is not None
 
     def has_data_provider(self, name: str) -> bool:
-        """Whether there is a data provider of this name."""
         return self.get_data_provider(name) is not None
 
     def get_workflow_count(self) -> int:
-        """How many workflows there are."""
         return len(self.get_all_workflows())
 
     def get_data_provider_count(self) -> int:
-        """How many data providers there are."""
         return len(self.get_all_data_providers())
 
     def clear_all(self) -> None:
-        """Forgets every function."""
         with self._lock:
             self._functions = {}
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import azure.functions as func
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from functions.http.routes import IDEMPOTENCY_KEY, ROUTES, AnyContent, Nothing, RequestHeader, Route
 from shared.access.principal import Access, Principal, authorize, refuse_forged
@@ -24,6 +24,7 @@ from shared.errors import (
     UnauthorizedError,
 )
 from shared.executions.idempotency import IdempotencyKey
+from shared.handlers.json_bodies import read_json
 from shared.handlers.services import get_services
 from shared.models.errors import ErrorResponse
 from shared.settings.environment import get_settings
@@ -230,7 +231,7 @@ def _read_body(req: func.HttpRequest, model: type[BodyT]) -> BodyT:
     if cast("type[BaseModel]", model) is AnyContent:
         return model()
     try:
-        value: Any = from_json(raw, allow_inf_nan=False) if raw.strip() else {}
+        value: Any = read_json(raw) if raw.strip() else {}
     except ValueError as error:
         raise BadRequestError(f"The body is no JSON: {error}") from None
     if not isinstance(value, dict):

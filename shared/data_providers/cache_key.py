@@ -61,18 +61,17 @@ def cache_key(
     asked = _canonical(metadata, given, valid)
     if asked is None:
         return None
-    if metadata.code_version is None:
-        # Nobody knows where the code of this function ends, so its answers are not for other processes.
-        metadata.code_version = f"process-{secrets.token_hex(16)}"
+    # Of a function from elsewhere nobody knows where its code ends: its answers are not for other processes.
+    version = metadata.code_version or metadata.derived.setdefault("process_version", secrets.token_hex(16))
     is_personal = metadata.cache_per == "user"
     # A role that was taken away must not leave an administrator's answers behind.
     user = list(caller) if is_personal else None
-    parts = [scope, user, metadata.name, metadata.code_version, metadata.cache_ttl_seconds, asked]
+    parts = [scope, user, metadata.name, version, metadata.cache_ttl_seconds, asked]
     return CacheKey(
         digest=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
         scope=scope,
         provider=metadata.name,
-        version=metadata.code_version,
+        version=version,
         place=metadata.place,
         ttl_seconds=metadata.cache_ttl_seconds,
         is_personal=is_personal,

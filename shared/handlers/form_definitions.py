@@ -10,7 +10,7 @@ from shared.forms.choices import Choices, static_options
 from shared.forms.expressions import ExpressionError, compile_expression
 from shared.forms.values import WrongValueError, is_empty, is_usable_pattern, read_value
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
-from shared.parameters.plans import plan_of
+from shared.parameters.validation import plan_of
 from shared.registry import get_registry
 
 _Loc = list[str | int]

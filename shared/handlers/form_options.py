@@ -19,7 +19,7 @@ from shared.handlers.forms_handlers import get_form
 from shared.models.base import ApiModel
 from shared.models.data_providers import Option, ProviderOptions
 from shared.models.forms import FormField, FormOptionsRequest, FormProviderRequest, FormSchema
-from shared.parameters.plans import plan_of
+from shared.parameters.validation import plan_of
 
 # A value that is not among the options at hand is looked for; so many of one field at most.
 _MOST_SEARCHES = 20

@@ -19,7 +19,7 @@ from shared.handlers.services import get_services
 from shared.handlers.submission import Executed, replay, submit
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import FormDataRequest, StartupResponse
-from shared.parameters.plans import plan_of
+from shared.parameters.validation import plan_of
 from shared.registry import WORKFLOW
 from shared.repositories.ids import new_execution_id
 from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS
