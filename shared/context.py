@@ -101,6 +101,23 @@ class HttpRequestInfo:
         return cls(value["method"], value["headers"], value["query"], base64.b64decode(value["body"]))
 
 
+@dataclass(frozen=True, slots=True)
+class RunAccess:
+    """How a context reaches the run that it belongs to.
+
+    Attributes:
+        configuration: what the run finds configured.
+        logs: takes its log.
+        stop: says whether it was asked to end; None when nobody can ask.
+        service_loop: the loop that serves triggers, where secrets are resolved.
+    """
+
+    configuration: RunConfiguration = field(default_factory=RunConfiguration)
+    logs: LogBuffer = field(default_factory=LogBuffer)
+    stop: StopSignal | None = None
+    service_loop: asyncio.AbstractEventLoop | None = None
+
+
 class ExecutionContext:
     """Given to a function whose first parameter is annotated with this class, or called `context`.
 
@@ -114,19 +131,22 @@ class ExecutionContext:
     def __init__(
         self,
         *,
-        caller: Caller,
-        execution_id: str,
+        user_id: str = "",
+        email: str = "",
+        name: str = "",
+        scope: str | None = None,
         organization: Organization | None = None,
+        execution_id: str = "",
         is_platform_admin: bool = False,
         is_function_key: bool = False,
         attempt: int = 1,
         request: HttpRequestInfo | None = None,
-        configuration: RunConfiguration | None = None,
-        logs: LogBuffer | None = None,
-        stop: StopSignal | None = None,
-        service_loop: asyncio.AbstractEventLoop | None = None,
+        config: Mapping[str, Any] | None = None,
+        _config: Mapping[str, Any] | None = None,
+        _run: RunAccess | None = None,
     ) -> None:
-        self._caller = caller
+        self._caller = Caller(user_id, email, name)
+        self._scope = organization.id if organization is not None else scope or GLOBAL_SCOPE
         self._is_platform_admin = is_platform_admin
         self._is_function_key = is_function_key
         self._caller_was_read = False
@@ -134,13 +154,13 @@ class ExecutionContext:
         self.execution_id = execution_id
         self.attempt = attempt
         self.request = request
-        configuration = configuration or RunConfiguration()
-        self._config = configuration.values
-        self._mask = configuration.mask
-        self._resolve_secret = configuration.resolve_secret
-        self._logs = logs or LogBuffer()
-        self._stop = stop
-        self._service_loop = service_loop
+        run = _run or RunAccess(RunConfiguration(config or _config or {}))
+        self._config = run.configuration.values
+        self._mask = run.configuration.mask
+        self._resolve_secret = run.configuration.resolve_secret
+        self._service_loop = run.service_loop
+        self._logs = run.logs
+        self._stop = run.stop
         self._snapshots: list[dict[str, Any]] = []
         self._integration_calls: list[dict[str, Any]] = []
         self._progress: dict[str, Any] | None = None
@@ -189,12 +209,12 @@ class ExecutionContext:
     @property
     def scope(self) -> str:
         """The organization's id, or `GLOBAL`."""
-        return scope_of(self.organization)
+        return self._scope
 
     @property
     def is_global_scope(self) -> bool:
         """Whether the run belongs to no organization."""
-        return self.organization is None
+        return self._scope == GLOBAL_SCOPE
 
     @property
     def cancelled(self) -> bool:

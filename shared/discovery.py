@@ -181,7 +181,7 @@ class Workspace:
         except BaseException as error:  # noqa: BLE001 - a file may raise anything, sys.exit() included, and must harm only itself
             errors.append(_load_error(module, error))
             registry.unregister_functions(
-                [m for m in registry.get_all_functions() if m.function.__module__ == module.name]
+                [m for m in registry.get_all_functions() if getattr(m.function, "__module__", None) == module.name]
             )
             return
         # Those of a helper that this module imported come along with it.

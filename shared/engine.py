@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from shared.configuration.values import Configuration
-from shared.context import ExecutionContext, RunConfiguration, collected_by, masked_response
+from shared.context import ExecutionContext, RunAccess, RunConfiguration, collected_by, masked_response
 from shared.data_providers.cache import ProviderCache
 from shared.data_providers.cache_key import cache_key
 from shared.data_providers.options import options_of
@@ -83,7 +83,7 @@ def resolve(name: str, use: Use | None) -> FunctionMetadata:
         FunctionNotFoundError: there is none.
     """
     metadata = get_registry().get_function(name)
-    if metadata is None or (use is not None and use not in metadata.tags):
+    if metadata is None or metadata.function is None or (use is not None and use not in metadata.tags):
         kind = "data provider" if use == DATA_PROVIDER else "workflow" if use == WORKFLOW else "function"
         raise FunctionNotFoundError(f"There is no {kind} named {name!r}")
     return metadata
@@ -202,17 +202,16 @@ class Engine:
         configuration = await self._configuration_of(request, control)
         logs.mask = configuration.mask
         context = control.context = ExecutionContext(
-            caller=request.caller,
-            execution_id=request.execution_id,
+            user_id=request.caller.user_id,
+            email=request.caller.email,
+            name=request.caller.name,
             organization=request.organization,
+            execution_id=request.execution_id,
             is_platform_admin=request.is_platform_admin,
             is_function_key=request.is_function_key,
             attempt=request.attempt,
             request=request.http,
-            configuration=configuration,
-            logs=logs,
-            stop=control.stop,
-            service_loop=asyncio.get_running_loop() if configuration.resolve_secret else None,
+            _run=RunAccess(configuration, logs, control.stop, asyncio.get_running_loop()),
         )
         limit = prepared.limit_seconds
         if control.limit_seconds is not None:
@@ -228,7 +227,7 @@ class Engine:
         collected = collected_by(context)
         return replace(
             result,
-            duration_ms=round(duration_ms, 3),
+            duration_ms=round(duration_ms),
             completed_at=datetime.now(UTC),
             logs=logs.entries(),
             state_snapshots=collected.state_snapshots,
@@ -301,6 +300,7 @@ class _Call:
             return self._script_run.start()
         metadata, plan = self.prepared.metadata, self.prepared.plan
         assert metadata is not None
+        assert metadata.function is not None
         assert plan is not None
         if plan.takes_context:
             return metadata.function(self._context, **self.prepared.parameters)

@@ -234,7 +234,7 @@ class SettingsError(Exception):
     """A setting is missing or has a value that can't be used; the message names the setting and what it may be."""
 
 
-class DefinitionError(Exception):
+class DefinitionError(ValueError):
     """A workflow file says something that can't be: a wrong name, two names, an impossible timeout.
 
     Raised while the file is imported; the file becomes a load error and the rest of the workspace stays.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
 from shared.context import Caller, ExecutionContext, HttpRequestInfo, Organization, RunConfiguration, scope_of
@@ -12,7 +12,7 @@ from shared.registry import Use
 from shared.runtime.calls import StopSignal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ExecutionRequest:
     """What to run, for whom. It is not changed once it is made.
 
@@ -46,6 +46,7 @@ class ExecutionRequest:
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     transient: bool = False
     no_cache: bool = False
+    _: KW_ONLY
     is_platform_admin: bool = False
     is_function_key: bool = False
     form_id: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ class EndpointResponse:
     headers: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ExecutionResult:
     """The end of a run. Everything in it is JSON but `response`.
 
@@ -36,7 +36,7 @@ class ExecutionResult:
         execution_id: the run's id.
         status: one of the five ends.
         result, result_type: what it returned, and how that is best shown.
-        duration_ms: milliseconds that user code ran; None for a run that never began.
+        duration_ms: milliseconds that user code ran, rounded; None for a run that never began.
         logs: the log entries.
         variables: a script's variables at its end.
         state_snapshots, integration_calls: what the context recorded.
@@ -52,7 +52,7 @@ class ExecutionResult:
     execution_id: str
     status: ExecutionStatus
     result: Any = None
-    duration_ms: float | None = 0.0
+    duration_ms: int | None = 0
     logs: Sequence[JsonObject] = ()
     variables: JsonObject | None = None
     state_snapshots: Sequence[JsonObject] = ()
@@ -61,6 +61,7 @@ class ExecutionResult:
     error_type: str | None = None
     cached: bool = False
     cache_expires_at: str | None = None
+    _: KW_ONLY
     error_details: JsonObject | None = None
     result_type: ResultType | None = None
     progress: JsonObject | None = None

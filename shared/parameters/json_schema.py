@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from shared.models.results import EndpointResponse
 from shared.parameters.signatures import read_signature, returned_type
 from shared.parameters.types import value_type
-from shared.registry import FunctionMetadata, WorkflowParameter
+from shared.registry import FunctionMetadata, WorkflowParameter, in_words
 from shared.serialization import to_json
 
 Schema = dict[str, Any]
@@ -40,7 +40,7 @@ def parameter_schema(parameter: WorkflowParameter) -> Schema:
     if choices is not None:
         listed = {"enum": to_json(list(choices))}
         schema = {**schema, "items": listed} if parameter.type == "list" else {**schema, **listed}
-    if parameter.label:
+    if parameter.label != in_words(parameter.name):
         schema["title"] = parameter.label
     if parameter.help_text:
         schema["description"] = parameter.help_text
@@ -60,6 +60,7 @@ def _fits(adapter: TypeAdapter[Any], value: Any) -> bool:
 
 def parameters_of(metadata: FunctionMetadata) -> tuple[Sequence[WorkflowParameter], bool]:
     """The parameters of a function, and whether it takes others besides."""
+    assert metadata.function is not None
     signature = read_signature(metadata.function)
     return metadata.parameters or signature.parameters, signature.accepts_extra
 
@@ -83,6 +84,7 @@ def is_required(parameter: WorkflowParameter) -> bool:
 
 def may_return_response(metadata: FunctionMetadata) -> bool:
     """Whether the function may return an `EndpointResponse`, by what its annotation says."""
+    assert metadata.function is not None
     found = returned_type(metadata.function)
     return found in (Any, object) or _mentions(found)
 

@@ -114,6 +114,7 @@ def plan_of(metadata: FunctionMetadata) -> CallPlan:
     known: tuple[object, object, CallPlan] | None = metadata.derived.get(_PLAN)
     if known is not None and known[0] is metadata.function and known[1] is metadata.parameters:
         return known[2]
+    assert metadata.function is not None
     signature = read_signature(metadata.function)
     plan = CallPlan(
         validator=ParameterValidator(

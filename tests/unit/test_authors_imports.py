@@ -20,10 +20,10 @@ from shared.testing import run
 EXPORTED: dict[str, dict[str, str | None]] = {
     "shared.decorators": {
         "VALID_PARAM_TYPES": None,
-        "data_provider": "(name, description=…, category=…, cache_ttl_seconds=300, cache_per='organization')",
+        "data_provider": "(name=None, description=…, category=…, cache_ttl_seconds=300, cache_per='organization')",
         "param": "(name, type, label=None, required=False, validation=None, data_provider=None, default_value=None, "
         "help_text=None)",
-        "workflow": "(name, description=…, category=…, tags=None, execution_mode='async', timeout_seconds=300, "
+        "workflow": "(name=None, description=…, category=…, tags=None, execution_mode='async', timeout_seconds=300, "
         "retry_policy=None, schedule=None, endpoint_enabled=False, allowed_methods=('POST',), "
         "disable_global_key=False, public_endpoint=False, source=None)",
     },
