@@ -1,6 +1,6 @@
 """Every error that the platform raises on purpose.
 
-Answers: each knows the code and the HTTP status that it is answered with (README, "Errors").
+Answers: each knows the code and the HTTP status that it is answered with (docs/calling.md).
 
 * PlatformError                        500
   - BadRequestError                    400
