@@ -18,7 +18,7 @@ _NEEDS_NODE = {"start", "test", "bench", "chaos", "fuzz", "types"}
 # Their arguments belong to somebody else, also those that look like options.
 _PASSED_ON = {
     "test": "lint, types, layer rule and tests; ARGS go to pytest",
-    "bench": "speed, each beside its floor",
+    "bench": "speed, each figure beside its floor; `walks` for the files that calls pass",
     "chaos": "faults, crashes and a soak, at full size; ARGS name some of them",
     "fuzz": "requests made from the API's description, at full size; ARGS go to pytest",
 }

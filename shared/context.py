@@ -11,12 +11,27 @@ from typing import Any, Self
 
 from shared.errors import ConfigurationError
 from shared.logs.buffer import LogBuffer
-from shared.logs.masking import SecretMask
+from shared.logs.masking import NOTHING_SECRET, SecretMask
 from shared.models.base import GLOBAL_SCOPE
+from shared.models.results import EndpointResponse
 from shared.runtime.calls import StopSignal
 from shared.serialization import to_json
 
+__all__ = [
+    "Caller",
+    "EndpointResponse",
+    "ExecutionContext",
+    "HttpRequestInfo",
+    "Organization",
+    "SecretReference",
+]
+
 SecretResolver = Callable[[str], Awaitable[str]]
+
+
+def scope_of(organization: Organization | None) -> str:
+    """The organization's id, or `GLOBAL`."""
+    return organization.id if organization is not None else GLOBAL_SCOPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +39,21 @@ class SecretReference:
     """A configuration value that says where a secret is: `env:NAME`, or a name in the key vault."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfiguration:
+    """What a run finds configured.
+
+    Attributes:
+        values: by key, the organization's over the global ones; secrets as `SecretReference`.
+        mask: takes secrets out of whatever is kept of the run.
+        resolve_secret: gives the secret of a key; called on the loop that serves triggers. None where there are none.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    mask: SecretMask = NOTHING_SECRET
+    resolve_secret: SecretResolver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +101,23 @@ class HttpRequestInfo:
         return cls(value["method"], value["headers"], value["query"], base64.b64decode(value["body"]))
 
 
+@dataclass(frozen=True, slots=True)
+class RunAccess:
+    """How a context reaches the run that it belongs to.
+
+    Attributes:
+        configuration: what the run finds configured.
+        logs: takes its log.
+        stop: says whether it was asked to end; None when nobody can ask.
+        service_loop: the loop that serves triggers, where secrets are resolved.
+    """
+
+    configuration: RunConfiguration = field(default_factory=RunConfiguration)
+    logs: LogBuffer = field(default_factory=LogBuffer)
+    stop: StopSignal | None = None
+    service_loop: asyncio.AbstractEventLoop | None = None
+
+
 class ExecutionContext:
     """Given to a function whose first parameter is annotated with this class, or called `context`.
 
@@ -84,20 +131,22 @@ class ExecutionContext:
     def __init__(
         self,
         *,
-        caller: Caller,
-        execution_id: str,
+        user_id: str = "",
+        email: str = "",
+        name: str = "",
+        scope: str | None = None,
         organization: Organization | None = None,
+        execution_id: str = "",
         is_platform_admin: bool = False,
         is_function_key: bool = False,
         attempt: int = 1,
         request: HttpRequestInfo | None = None,
         config: Mapping[str, Any] | None = None,
-        logs: LogBuffer | None = None,
-        stop: StopSignal | None = None,
-        resolve_secret: SecretResolver | None = None,
-        service_loop: asyncio.AbstractEventLoop | None = None,
+        _config: Mapping[str, Any] | None = None,
+        _run: RunAccess | None = None,
     ) -> None:
-        self._caller = caller
+        self._caller = Caller(user_id, email, name)
+        self._scope = organization.id if organization is not None else scope or GLOBAL_SCOPE
         self._is_platform_admin = is_platform_admin
         self._is_function_key = is_function_key
         self._caller_was_read = False
@@ -105,19 +154,20 @@ class ExecutionContext:
         self.execution_id = execution_id
         self.attempt = attempt
         self.request = request
-        self._config: Mapping[str, Any] = config if config is not None else {}
-        self._logs = logs or LogBuffer()
-        self._mask = self._logs.mask
-        self._stop = stop
-        self._resolve_secret = resolve_secret
-        self._service_loop = service_loop
+        run = _run or RunAccess(RunConfiguration(config or _config or {}))
+        self._config = run.configuration.values
+        self._mask = run.configuration.mask
+        self._resolve_secret = run.configuration.resolve_secret
+        self._service_loop = run.service_loop
+        self._logs = run.logs
+        self._stop = run.stop
         self._snapshots: list[dict[str, Any]] = []
         self._integration_calls: list[dict[str, Any]] = []
         self._progress: dict[str, Any] | None = None
         self._result: Any = None
         self._has_result = False
 
-    # What tells callers apart is noted when it is read: an answer that depends on it is not for others.
+    # It is remembered that what tells callers apart was read: an answer that depends on it is not for others.
 
     @property
     def user_id(self) -> str:
@@ -159,12 +209,12 @@ class ExecutionContext:
     @property
     def scope(self) -> str:
         """The organization's id, or `GLOBAL`."""
-        return self.organization.id if self.organization else GLOBAL_SCOPE
+        return self._scope
 
     @property
     def is_global_scope(self) -> bool:
         """Whether the run belongs to no organization."""
-        return self.organization is None
+        return self._scope == GLOBAL_SCOPE
 
     @property
     def cancelled(self) -> bool:
@@ -219,7 +269,7 @@ class ExecutionContext:
         duration_ms: float,
         error: str | None = None,
     ) -> None:
-        """Keeps a note of a call to another system with the run's record.
+        """Records a call to another system with the run.
 
         Args:
             integration: the other system's name.
@@ -273,7 +323,7 @@ class ExecutionContext:
 
 
 @dataclass(slots=True)
-class Notes:
+class Collected:
     """What a run told about itself through its context; `caller_was_read`: whether it looked at who asked for it."""
 
     state_snapshots: list[dict[str, Any]]
@@ -284,10 +334,10 @@ class Notes:
     caller_was_read: bool
 
 
-def notes_of(context: ExecutionContext) -> Notes:
+def collected_by(context: ExecutionContext) -> Collected:
     """What the run told so far; for the engine and the executor, not for workflows."""
     # The context's public face is the authors'; this module is the one place that looks behind it.
-    return Notes(
+    return Collected(
         state_snapshots=list(context._snapshots),  # pyright: ignore[reportPrivateUsage]
         integration_calls=list(context._integration_calls),  # pyright: ignore[reportPrivateUsage]
         progress=context._progress,  # pyright: ignore[reportPrivateUsage]
@@ -295,21 +345,6 @@ def notes_of(context: ExecutionContext) -> Notes:
         has_result=context._has_result,  # pyright: ignore[reportPrivateUsage]
         caller_was_read=context._caller_was_read,  # pyright: ignore[reportPrivateUsage]
     )
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointResponse:
-    """Returned by a workflow behind an endpoint, it is the HTTP answer.
-
-    Attributes:
-        body: text or bytes as they are; anything else as JSON.
-        status_code: 100 to 599.
-        headers: the answer's headers.
-    """
-
-    body: Any = None
-    status_code: int = 200
-    headers: Mapping[str, str] | None = None
 
 
 def masked_response(response: EndpointResponse, mask: SecretMask) -> EndpointResponse:

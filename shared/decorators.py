@@ -6,15 +6,17 @@ was and can be called like any other.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 from shared.errors import DefinitionError
 from shared.parameters.signatures import FunctionSignature, read_signature
-from shared.parameters.validation import check_parameter
+from shared.parameters.types import check_parameter
 from shared.registry import (
     DATA_PROVIDER,
+    DEFAULT_TIMEOUT_SECONDS,
     WORKFLOW,
     CachePer,
     ExecutionMode,
@@ -74,10 +76,10 @@ class _Definition:
         uses = [tag for tag in (WORKFLOW, DATA_PROVIDER) if tag == use or metadata.has_tag(tag)]
         metadata.tags = uses + own_tags
         self.metadata = metadata
-        self.settle()
+        self.refresh()
         get_registry().register_function(metadata)
 
-    def settle(self) -> None:
+    def refresh(self) -> None:
         """Brings the metadata in line with the function and the parameters declared so far."""
         metadata = self.metadata
         if metadata is None:
@@ -108,7 +110,7 @@ def metadata_of(function: Callable[..., Any]) -> FunctionMetadata | None:
     return definition.metadata if definition is not None else None
 
 
-def settle_parameters(metadata: FunctionMetadata) -> None:
+def resolve_parameters(metadata: FunctionMetadata) -> None:
     """Reads the signature once more and checks it against `@param`; called when the whole file has been imported.
 
     Only then do annotations resolve that name classes further down in the file, and only then are all decorators
@@ -120,13 +122,13 @@ def settle_parameters(metadata: FunctionMetadata) -> None:
     definition = cast("_Definition | None", getattr(metadata.function, _ATTRIBUTE, None))
     if definition is None:
         return
-    definition.settle()
+    definition.refresh()
     if not definition.declared:
         return
     for parameter in definition.declared:
         # Once more: only now is the annotation known that the default has to fit.
         check_parameter(parameter)
-    signature = read_signature(metadata.function)
+    signature = read_signature(definition.function)
     declared = {parameter.name for parameter in definition.declared}
     for name in sorted(declared):
         if signature.find(name) is None and not signature.accepts_extra:
@@ -138,13 +140,16 @@ def settle_parameters(metadata: FunctionMetadata) -> None:
             )
 
 
+@overload
+def workflow(name: F, /) -> F: ...
+@overload
 def workflow(
-    name: str,
-    description: str = _UNSET,
-    category: str = _UNSET,
+    name: str | None = None,
+    description: str = ...,
+    category: str = ...,
     tags: Iterable[str] | None = None,
     execution_mode: ExecutionMode = "async",
-    timeout_seconds: float = 300,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     retry_policy: RetryPolicy | None = None,
     schedule: str | None = None,
     endpoint_enabled: bool = False,
@@ -152,12 +157,27 @@ def workflow(
     disable_global_key: bool = False,
     public_endpoint: bool = False,
     source: str | None = None,
-) -> Callable[[F], F]:
-    """Makes a function a workflow.
+) -> Callable[[F], F]: ...
+def workflow(
+    name: Any = None,
+    description: str = _UNSET,
+    category: str = _UNSET,
+    tags: Iterable[str] | None = None,
+    execution_mode: ExecutionMode = "async",
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    retry_policy: RetryPolicy | None = None,
+    schedule: str | None = None,
+    endpoint_enabled: bool = False,
+    allowed_methods: Iterable[str] = ("POST",),
+    disable_global_key: bool = False,
+    public_endpoint: bool = False,
+    source: str | None = None,
+) -> Any:
+    """Makes a function a workflow: `@workflow(name="greet", …)`, or just `@workflow`.
 
     Args:
         name: lower-case letters, digits and `_`, beginning with a letter, at most 63 characters; unique in the
-            workspace.
+            workspace. Left out, the function's own, and the description is the first line of its docstring.
         description: a sentence for people; default "".
         category: where lists show it; default "General".
         tags: the author's own tags.
@@ -177,19 +197,18 @@ def workflow(
 
     def decorate(function: F) -> F:
         place = place_of(function)
+        own_name, own_description = _told(name, description, function)
         own_tags = [str(tag) for tag in tags or ()]
-        _check_name("workflow", name, place)
+        _check_name("workflow", own_name, place)
         _check(execution_mode in ("sync", "async"), "execution_mode must be 'sync' or 'async'", place)
         _check_number("timeout_seconds", timeout_seconds, 1, None, place)
         methods = [allowed_methods] if isinstance(allowed_methods, str) else list(allowed_methods)
         methods = [method.upper() for method in methods]
         unknown = [method for method in methods if method not in VALID_METHODS]
         _check(bool(methods) and not unknown, f"allowed_methods must be some of {', '.join(VALID_METHODS)}", place)
-        reserved = {WORKFLOW, DATA_PROVIDER} & set(own_tags)
-        _check(not reserved, f"the tag {next(iter(reserved), '')!r} is the platform's own", place)
         _check_retry_policy(retry_policy, place)
         fields = {
-            "description": description,
+            "description": own_description,
             "category": category,
             "tags": own_tags,
             "execution_mode": execution_mode,
@@ -205,19 +224,29 @@ def workflow(
         definition = _Definition.of(function)
         if definition.metadata is not None:
             fields["tags"] = [tag for tag in definition.metadata.tags if tag == DATA_PROVIDER] + own_tags
-        definition.declare(WORKFLOW, name, fields)
+        definition.declare(WORKFLOW, own_name, fields)
         return function
 
-    return decorate
+    return decorate(name) if callable(name) else decorate
 
 
+@overload
+def data_provider(name: F, /) -> F: ...
+@overload
 def data_provider(
-    name: str,
+    name: str | None = None,
+    description: str = ...,
+    category: str = ...,
+    cache_ttl_seconds: float = 300,
+    cache_per: CachePer = "organization",
+) -> Callable[[F], F]: ...
+def data_provider(
+    name: Any = None,
     description: str = _UNSET,
     category: str = _UNSET,
     cache_ttl_seconds: float = 300,
     cache_per: CachePer = "organization",
-) -> Callable[[F], F]:
+) -> Any:
     """Makes a function a data provider: it returns the options of a dropdown.
 
     Args:
@@ -233,19 +262,20 @@ def data_provider(
 
     def decorate(function: F) -> F:
         place = place_of(function)
-        _check_name("data provider", name, place)
+        own_name, own_description = _told(name, description, function)
+        _check_name("data provider", own_name, place)
         _check_number("cache_ttl_seconds", cache_ttl_seconds, 0, 31_536_000, place)
         _check(cache_per in ("organization", "user"), "cache_per must be 'organization' or 'user'", place)
         fields = {
-            "description": description,
+            "description": own_description,
             "category": category,
             "cache_ttl_seconds": cache_ttl_seconds,
             "cache_per": cache_per,
         }
-        _Definition.of(function).declare(DATA_PROVIDER, name, fields)
+        _Definition.of(function).declare(DATA_PROVIDER, own_name, fields)
         return function
 
-    return decorate
+    return decorate(name) if callable(name) else decorate
 
 
 def param(
@@ -263,7 +293,7 @@ def param(
     Args:
         name: the name in the function's signature.
         type: one of `VALID_PARAM_TYPES`.
-        label: what a form shows; left out, the name.
+        label: what a form shows; left out, the name in words (`first_name` as "First Name").
         required: whether a call without it is refused, unless there is a default_value.
         validation: rules: min, max, min_length, max_length, pattern, enum.
         data_provider: name of the data provider that fills the field's options.
@@ -298,10 +328,18 @@ def param(
             raise DefinitionError(f"{error}: {place}") from None
         # Decorators are applied from the bottom up; the order that the reader sees is the one to keep.
         definition.declared.insert(0, parameter)
-        definition.settle()
+        definition.refresh()
         return function
 
     return decorate
+
+
+def _told(name: object, description: str, function: Callable[..., Any]) -> tuple[Any, str]:
+    """Name and description; where no name was given, what the function itself tells of both."""
+    if name is not None and not callable(name):
+        return name, description
+    told = (inspect.getdoc(function) or "").partition("\n")[0].strip()
+    return function.__name__, told if description is _UNSET and told else description
 
 
 def _check(condition: bool, message: str, place: str) -> None:

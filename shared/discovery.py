@@ -21,9 +21,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from shared.decorators import settle_parameters
+from shared.decorators import resolve_parameters
 from shared.errors import DefinitionError
-from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, get_registry, staging
+from shared.registry import (
+    DEFAULT_TIMEOUT_SECONDS,
+    WORKFLOW,
+    FunctionMetadata,
+    FunctionRegistry,
+    get_registry,
+    staging,
+)
 from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS, Settings, get_settings
 
 logger = logging.getLogger(__name__)
@@ -88,7 +95,7 @@ class Workspace:
             seen = self._look()
             registry = FunctionRegistry()
             errors: list[LoadError] = []
-            self._forget_modules()
+            self._unload_modules()
             self._code_version = self._read_code_version()
             with staging(registry), _no_bytecode(self._settings.workspace_reload):
                 for module in self._modules(errors):
@@ -126,7 +133,7 @@ class Workspace:
                 digest.update(content)
         return digest.hexdigest()
 
-    def _forget_modules(self) -> None:
+    def _unload_modules(self) -> None:
         """Has every module of the folders imported anew, helpers too: who imports whom is not known."""
         roots = tuple(f"{root}{os.sep}" for root, _ in self._roots)
         for name, module in list(sys.modules.items()):
@@ -174,22 +181,22 @@ class Workspace:
         except BaseException as error:  # noqa: BLE001 - a file may raise anything, sys.exit() included, and must harm only itself
             errors.append(_load_error(module, error))
             registry.unregister_functions(
-                [m for m in registry.get_all_functions() if m.function.__module__ == module.name]
+                [m for m in registry.get_all_functions() if getattr(m.function, "__module__", None) == module.name]
             )
             return
         # Those of a helper that this module imported come along with it.
         for metadata in registry.get_all_functions():
             if metadata.source_file is None:
-                self._settle(metadata, module, registry, errors)
+                self._complete(metadata, module, registry, errors)
 
-    def _settle(
+    def _complete(
         self, metadata: FunctionMetadata, module: _Module, registry: FunctionRegistry, errors: list[LoadError]
     ) -> None:
         metadata.source = metadata.source or module.source
         metadata.source_file = module.file
         metadata.code_version = self._code_version
         try:
-            settle_parameters(metadata)
+            resolve_parameters(metadata)
             self._check_timeout(metadata)
         except DefinitionError as error:
             errors.append(LoadError(module.file, metadata.source_line, str(error)))
@@ -206,18 +213,15 @@ class Workspace:
                 "30 s less than functionTimeout in host.json"
             )
         waited_for = metadata.has_tag(WORKFLOW) and metadata.execution_mode == "sync"
-        asked_for_more = metadata.timeout_seconds > HTTP_RUN_LIMIT_SECONDS
-        if waited_for and asked_for_more and metadata.timeout_seconds != DEFAULT_TIMEOUT_SECONDS:
+        # Of a function that leaves timeout_seconds alone nothing was asked, so there is nothing to warn of.
+        asked_for = metadata.timeout_seconds != DEFAULT_TIMEOUT_SECONDS
+        if waited_for and asked_for and metadata.timeout_seconds > HTTP_RUN_LIMIT_SECONDS:
             logger.warning(
                 "%s is sync and has timeout_seconds=%g; a caller over HTTP is answered after %g s at the latest",
                 metadata.name,
                 metadata.timeout_seconds,
                 HTTP_RUN_LIMIT_SECONDS,
             )
-
-
-# Of a function that leaves timeout_seconds alone nothing was asked, so there is nothing to warn of.
-DEFAULT_TIMEOUT_SECONDS = 300
 
 
 def _python_files(root: Path, *, helpers_too: bool) -> Iterator[Path]:

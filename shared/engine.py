@@ -1,6 +1,6 @@
 """The engine: the only place where a user's function is called or a script is run, for every way in.
 
-`prepare` resolves and validates, `run` runs what was prepared, and `execute` is both in one.
+`prepare` resolves and validates, `Engine.run` runs what was prepared, and `execute` is both in one.
 """
 
 from __future__ import annotations
@@ -8,107 +8,72 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
+from contextvars import Context
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 
-from shared.configuration.values import equip
-from shared.context import EndpointResponse, ExecutionContext, masked_response, notes_of
-from shared.data_providers.cache import get_provider_cache
-from shared.data_providers.cache_key import question_of
+from shared.configuration.values import Configuration
+from shared.context import ExecutionContext, RunAccess, RunConfiguration, collected_by, masked_response
+from shared.data_providers.cache import ProviderCache
+from shared.data_providers.cache_key import cache_key
 from shared.data_providers.options import options_of
 from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError, ProviderFailedError
-from shared.execution_request import ExecutionRequest, ExecutionResult
-from shared.logs.buffer import LogBuffer
+from shared.execution_request import ExecutionRequest, RunControl
 from shared.logs.capture import capture_into
+from shared.logs.masking import SecretMask
 from shared.models.executions import ExecutionStatus
-from shared.parameters.plans import CallPlan, plan_of
+from shared.models.results import EndpointResponse, ExecutionResult, Kind
+from shared.parameters.validation import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.runtime.calls import Outcome
 from shared.runtime.failures import describe_failure, message_of, user_line_of
 from shared.runtime.watch import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
-from shared.serialization import to_json
+from shared.serialization import result_type, to_json
 from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS, get_settings
-from shared.telemetry import Kind, execution_span
+from shared.telemetry import execution_span
 
 __all__ = [
+    "Engine",
     "ExecutionRequest",
     "ExecutionResult",
     "PreparedExecution",
+    "RunControl",
     "execute",
     "prepare",
     "refused",
     "resolve",
-    "run",
 ]
 
 SCRIPT_RESULT = {"status": "completed", "message": "Script executed successfully"}
 SCRIPT_TIMEOUT_SECONDS = 300.0
+_UNSUCCESSFUL = "The workflow reported that it did not succeed"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedExecution:
-    """A request whose function was found and whose parameters are valid."""
+    """A request whose function was found and whose parameters are valid.
+
+    Attributes:
+        request: what was asked for.
+        name: the function's name, or the script's display name.
+        kind: what is run, and as what.
+        parameters: as they were validated.
+        limit_seconds: how long the run may take, by what the function says and what it is run as.
+        metadata, plan: of the function; None for a script.
+        script: None for a function.
+    """
 
     request: ExecutionRequest
+    name: str
+    kind: Kind
+    parameters: dict[str, Any]
+    limit_seconds: float
     metadata: FunctionMetadata | None = None
     plan: CallPlan | None = None
     script: Script | None = None
-    parameters: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The function's name, or the script's display name."""
-        return self.metadata.name if self.metadata else self.request.name or DEFAULT_SCRIPT_NAME
-
-    @property
-    def kind(self) -> Kind:
-        """What is run, and as what."""
-        return "script" if self.script is not None else "data_provider" if self.is_for_options else "workflow"
-
-    @property
-    def is_for_options(self) -> bool:
-        """Whether a function is asked for options, as a data provider."""
-        if self.metadata is None or self.request.use is not None:
-            return self.request.use == DATA_PROVIDER
-        return self.metadata.has_tag(DATA_PROVIDER) and not self.metadata.has_tag(WORKFLOW)
-
-    @property
-    def time_limit_seconds(self) -> float:
-        """How long the run may take."""
-        own = self.metadata.timeout_seconds if self.metadata else SCRIPT_TIMEOUT_SECONDS
-        if self.is_for_options:
-            own = min(own, DATA_PROVIDER_LIMIT_SECONDS)
-        limit = self.request.time_limit_seconds
-        return own if limit is None else min(own, limit)
-
-
-async def execute(request: ExecutionRequest) -> ExecutionResult:
-    """Runs a function or a script.
-
-    Returns:
-        What it came to, whatever user code did; invalid parameters and scripts that don't compile come back as Failed.
-
-    Raises:
-        ValueError: the request has neither code nor a name.
-        FunctionNotFoundError: no function of this name has the tag asked for.
-    """
-    try:
-        prepared = prepare(request)
-    except InvalidInputError as error:
-        return refused(request, error)
-    return await run(prepared)
-
-
-def refused(request: ExecutionRequest, error: PlatformError) -> ExecutionResult:
-    """The result of a request that was not run because of `error`."""
-    return ExecutionResult(
-        execution_id=request.execution_id,
-        status=ExecutionStatus.FAILED,
-        error_message=error.message,
-        error_type=error.code,
-        error_details=dict(error.details) if error.details is not None else None,
-    )
 
 
 def resolve(name: str, use: Use | None) -> FunctionMetadata:
@@ -118,7 +83,7 @@ def resolve(name: str, use: Use | None) -> FunctionMetadata:
         FunctionNotFoundError: there is none.
     """
     metadata = get_registry().get_function(name)
-    if metadata is None or (use is not None and not metadata.has_tag(use)):
+    if metadata is None or metadata.function is None or (use is not None and use not in metadata.tags):
         kind = "data provider" if use == DATA_PROVIDER else "workflow" if use == WORKFLOW else "function"
         raise FunctionNotFoundError(f"There is no {kind} named {name!r}")
     return metadata
@@ -137,160 +102,244 @@ def prepare(request: ExecutionRequest, metadata: FunctionMetadata | None = None)
         InvalidInputError: parameters are wrong, each of them named, or the script does not compile.
     """
     if request.code is not None:
-        script = compile_script(request.code, request.name or DEFAULT_SCRIPT_NAME)
+        name = request.name or DEFAULT_SCRIPT_NAME
+        script = compile_script(request.code, name)
         check_script_parameters(request.parameters)
-        return PreparedExecution(request=request, script=script, parameters=dict(request.parameters))
+        return PreparedExecution(
+            request=request,
+            name=name,
+            kind="script",
+            parameters=dict(request.parameters),
+            limit_seconds=SCRIPT_TIMEOUT_SECONDS,
+            script=script,
+        )
     if not request.name:
         raise ValueError("an execution needs code or the name of a function")
     metadata = metadata or resolve(request.name, request.use)
+    is_only_provider = DATA_PROVIDER in metadata.tags and WORKFLOW not in metadata.tags
+    use = request.use or (DATA_PROVIDER if is_only_provider else WORKFLOW)
+    limit = metadata.timeout_seconds
     plan = plan_of(metadata)
-    parameters = plan.validator.validate(request.parameters)
-    return PreparedExecution(request=request, metadata=metadata, plan=plan, parameters=parameters)
-
-
-async def run(prepared: PreparedExecution) -> ExecutionResult:
-    """Runs what was prepared and captures all of it; raises nothing of what user code does.
-
-    A data provider whose answer is at hand is not run.
-    """
-    request = prepared.request
-    if prepared.metadata is not None and prepared.is_for_options and not request.transient:
-        question = question_of(prepared.metadata, request, prepared.parameters)
-        if question is not None:
-            cache = get_provider_cache()
-            result = await cache.answer(question, lambda: _run(prepared), no_cache=request.no_cache)
-            return replace(result, execution_id=request.execution_id)
-    return await _run(prepared)
-
-
-async def _run(prepared: PreparedExecution) -> ExecutionResult:
-    request = prepared.request
-    await equip(request)
-    logs = request.logs or LogBuffer()
-    logs.mask = request.mask
-    context = ExecutionContext(
-        caller=request.caller,
-        execution_id=request.execution_id,
-        organization=request.organization,
-        is_platform_admin=request.is_platform_admin,
-        is_function_key=request.is_function_key,
-        attempt=request.attempt,
-        request=request.http,
-        config=request.config,
-        logs=logs,
-        stop=request.stop,
-        resolve_secret=request.resolve_secret,
-        service_loop=asyncio.get_running_loop() if request.resolve_secret else None,
+    return PreparedExecution(
+        request=request,
+        name=metadata.name,
+        kind=use,
+        parameters=plan.validator.validate(request.parameters),
+        limit_seconds=min(limit, DATA_PROVIDER_LIMIT_SECONDS) if use == DATA_PROVIDER else limit,
+        metadata=metadata,
+        plan=plan,
     )
-    if request.on_context is not None:
-        request.on_context(context)
-    call = _Call(prepared, context)
-    with execution_span(prepared) as span:
-        started = time.perf_counter()
-        outcome = await call.run(logs)
-        duration_ms = (time.perf_counter() - started) * 1000
-        logs.close()
-        result = _result_of(prepared, outcome)
-        span.ended(result)
-    notes = notes_of(context)
-    result.duration_ms = round(duration_ms, 3)
-    result.logs = logs.entries()
-    result.state_snapshots = notes.state_snapshots
-    result.integration_calls = notes.integration_calls
-    result.progress = notes.progress
-    result.caller_was_read = notes.caller_was_read
-    return result
 
 
-@dataclass(slots=True)
-class _Returned:
-    """User code came to its end; `result` is JSON already."""
+def refused(request: ExecutionRequest, error: PlatformError) -> ExecutionResult:
+    """The result of a request that was not run because of `error`."""
+    return ExecutionResult(
+        execution_id=request.execution_id,
+        status=ExecutionStatus.FAILED,
+        error_message=error.message,
+        error_type=error.code,
+        error_details=dict(error.details) if error.details is not None else None,
+        completed_at=datetime.now(UTC),
+    )
 
-    result: Any
-    response: EndpointResponse | None = None
-    variables: dict[str, Any] | None = None
+
+class Engine:
+    """Runs functions and scripts.
+
+    Args:
+        configuration: what runs find configured; None for an app without storage.
+        cache: answers of data providers that can be given again.
+    """
+
+    def __init__(self, configuration: Configuration | None, cache: ProviderCache) -> None:
+        self._configuration = configuration
+        self._cache = cache
+
+    async def execute(self, request: ExecutionRequest, control: RunControl | None = None) -> ExecutionResult:
+        """Runs a function or a script.
+
+        Args:
+            request: what to run.
+            control: stops and watches the run; None when nobody does.
+
+        Returns:
+            What it came to, whatever user code did; invalid parameters and scripts that don't compile come back as
+            Failed.
+
+        Raises:
+            ValueError: the request has neither code nor a name.
+            FunctionNotFoundError: no function of this name has the tag asked for.
+        """
+        try:
+            prepared = prepare(request)
+        except InvalidInputError as error:
+            return refused(request, error)
+        return await self.run(prepared, control)
+
+    async def run(self, prepared: PreparedExecution, control: RunControl | None = None) -> ExecutionResult:
+        """Runs what was prepared and captures all of it; raises nothing of what user code does.
+
+        A data provider whose answer is at hand is not run.
+        """
+        request, metadata = prepared.request, prepared.metadata
+        if prepared.kind == DATA_PROVIDER and metadata is not None and not request.transient:
+            key = cache_key(
+                metadata,
+                scope=request.scope,
+                caller=(request.caller.user_id, request.is_platform_admin, request.is_function_key),
+                given=request.parameters,
+                valid=prepared.parameters,
+            )
+            if key is not None:
+                result = await self._cache.get(
+                    key, lambda: self._run(prepared, control or RunControl()), no_cache=request.no_cache
+                )
+                return replace(result, execution_id=request.execution_id)
+        return await self._run(prepared, control or RunControl())
+
+    async def _run(self, prepared: PreparedExecution, control: RunControl) -> ExecutionResult:
+        request, logs = prepared.request, control.logs
+        configuration = await self._configuration_of(request, control)
+        logs.mask = configuration.mask
+        context = control.context = ExecutionContext(
+            user_id=request.caller.user_id,
+            email=request.caller.email,
+            name=request.caller.name,
+            organization=request.organization,
+            execution_id=request.execution_id,
+            is_platform_admin=request.is_platform_admin,
+            is_function_key=request.is_function_key,
+            attempt=request.attempt,
+            request=request.http,
+            _run=RunAccess(configuration, logs, control.stop, asyncio.get_running_loop()),
+        )
+        limit = prepared.limit_seconds
+        if control.limit_seconds is not None:
+            limit = min(limit, control.limit_seconds)
+        call = _Call(prepared, context, configuration.mask)
+        with execution_span(prepared) as span:
+            started = time.perf_counter()
+            outcome = await _start(call, control, limit)
+            duration_ms = (time.perf_counter() - started) * 1000
+            logs.close()
+            result = _result_of(prepared, outcome, limit)
+            span.ended(result)
+        collected = collected_by(context)
+        return replace(
+            result,
+            duration_ms=round(duration_ms),
+            completed_at=datetime.now(UTC),
+            logs=logs.entries(),
+            state_snapshots=collected.state_snapshots,
+            integration_calls=collected.integration_calls,
+            progress=collected.progress,
+            caller_was_read=collected.caller_was_read,
+        )
+
+    async def _configuration_of(self, request: ExecutionRequest, control: RunControl) -> RunConfiguration:
+        if control.configuration is not None:
+            return control.configuration
+        if request.config is not None or self._configuration is None:
+            return RunConfiguration(request.config or {})
+        return await self._configuration.of_run(request.scope)
 
 
-@dataclass(slots=True)
-class _Raised:
-    """User code raised."""
+@lru_cache(maxsize=1)
+def _engine_without_storage() -> Engine:
+    return Engine(None, ProviderCache(None))
 
-    error_type: str
-    message: str
-    details: dict[str, Any]
-    variables: dict[str, Any] | None = None
+
+async def execute(request: ExecutionRequest, control: RunControl | None = None) -> ExecutionResult:
+    """As `Engine.execute`, for a process without storage: nothing is configured but what the request comes with, and
+    answers of data providers are cached in memory alone.
+    """
+    return await _engine_without_storage().execute(request, control)
+
+
+async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
+    prepared, logs = call.prepared, control.logs
+    context: Context = capture_into(logs)
+    if prepared.plan is None or not prepared.plan.is_async:
+        return await run_in_thread(prepared.name, call.in_thread, context, limit, control.stop)
+
+    def warn(message: str) -> None:
+        logs.add("warning", message, "engine")
+
+    return await run_on_loop(prepared.name, call.on_loop, context, limit, control.stop, warn)
 
 
 class _Call:
-    """One call of user code. Its values are read where it runs: their methods are user code too, and may block."""
+    """One call of user code, whose end is told where it runs: the methods of its values are user code too, and may
+    block.
+    """
 
-    def __init__(self, prepared: PreparedExecution, context: ExecutionContext) -> None:
-        self._prepared = prepared
+    def __init__(self, prepared: PreparedExecution, context: ExecutionContext, mask: SecretMask) -> None:
+        self.prepared = prepared
         self._context = context
-        self._mask = prepared.request.mask
-        self._script_run: ScriptRun | None = None
+        self._mask = mask
+        script = prepared.script
+        self._script_run = ScriptRun(script, context, prepared.parameters) if script is not None else None
 
-    async def run(self, logs: LogBuffer) -> Outcome:
-        prepared = self._prepared
-        context = capture_into(logs)
-        limit, stop = prepared.time_limit_seconds, prepared.request.stop
-        if prepared.plan is None:
-            assert prepared.script is not None
-            self._script_run = ScriptRun(prepared.script, self._context, prepared.parameters)
-            return await run_in_thread(prepared.name, self._call_in_thread, context, limit, stop)
-        if prepared.plan.is_async:
+    def in_thread(self) -> Any:
+        """Its end, or what is to be awaited for it."""
+        try:
+            value = self._begin()
+            return self._await(value) if inspect.isawaitable(value) else self._returned(value)
+        except BaseException as error:  # noqa: BLE001 - whatever user code raises is its result
+            return self._raised(error)
 
-            def note(message: str) -> None:
-                logs.add("warning", message, "engine")
+    async def on_loop(self) -> ExecutionResult:
+        """Its end."""
+        try:
+            return self._returned(await self._begin())
+        except BaseException as error:  # noqa: BLE001 - whatever user code raises is its result
+            return self._raised(error)
 
-            return await run_on_loop(prepared.name, self._call_on_loop, context, limit, stop, note)
-        return await run_in_thread(prepared.name, self._call_in_thread, context, limit, stop)
-
-    def _start(self) -> Any:
+    def _begin(self) -> Any:
         if self._script_run is not None:
             return self._script_run.start()
-        metadata, plan = self._prepared.metadata, self._prepared.plan
+        metadata, plan = self.prepared.metadata, self.prepared.plan
         assert metadata is not None
+        assert metadata.function is not None
         assert plan is not None
         if plan.takes_context:
-            return metadata.function(self._context, **self._prepared.parameters)
-        return metadata.function(**self._prepared.parameters)
+            return metadata.function(self._context, **self.prepared.parameters)
+        return metadata.function(**self.prepared.parameters)
 
-    def _call_in_thread(self) -> Any:
+    async def _await(self, awaitable: Any) -> ExecutionResult:
         try:
-            value = self._start()
-            if inspect.isawaitable(value):
-                return self._finish_awaitable(value)
-            return self._returned(value)
+            return self._returned(await awaitable)
         except BaseException as error:  # noqa: BLE001 - whatever user code raises is its result
             return self._raised(error)
 
-    async def _call_on_loop(self) -> Any:
-        return await self._finish_awaitable(None)
-
-    async def _finish_awaitable(self, awaitable: Any) -> Any:
-        try:
-            return self._returned(await (awaitable if awaitable is not None else self._start()))
-        except BaseException as error:  # noqa: BLE001 - whatever user code raises is its result
-            return self._raised(error)
-
-    def _returned(self, value: Any) -> _Returned | _Raised:
+    def _returned(self, value: Any) -> ExecutionResult:
         if self._script_run is not None:
-            notes = notes_of(self._context)
-            result = self._json(notes.result) if notes.has_result else dict(SCRIPT_RESULT)
-            return _Returned(result, variables=self._variables())
-        if self._prepared.is_for_options and not _says_it_failed(value):
+            collected = collected_by(self._context)
+            return self._succeeded(self._json(collected.result) if collected.has_result else dict(SCRIPT_RESULT))
+        if self.prepared.kind == DATA_PROVIDER and not _reports_failure(value):
             try:
-                return _Returned(self._mask.json(options_of(value)))
+                return self._succeeded(self._mask.json(options_of(value)))
             except ProviderFailedError as error:
-                message = f"The data provider {self._prepared.name!r} gave no options: {error.message}"
-                return _Raised(error.code, message, {})
+                message = f"The data provider {self.prepared.name!r} gave no options: {error.message}"
+                return self._failed(error.code, message, {})
         if isinstance(value, EndpointResponse):
-            response = masked_response(value, self._mask)
-            return _Returned({"statusCode": value.status_code, "body": self._json(value.body)}, response=response)
-        return _Returned(self._json(value))
+            answer = {"statusCode": value.status_code, "body": self._json(value.body)}
+            return self._succeeded(answer, masked_response(value, self._mask))
+        return self._succeeded(self._json(value))
 
-    def _raised(self, error: BaseException) -> _Returned | _Raised:
+    def _succeeded(self, value: Any, response: EndpointResponse | None = None) -> ExecutionResult:
+        with_errors = _reports_failure(value)
+        return ExecutionResult(
+            execution_id=self.prepared.request.execution_id,
+            status=ExecutionStatus.COMPLETED_WITH_ERRORS if with_errors else ExecutionStatus.SUCCESS,
+            result=value,
+            result_type=result_type(value) if value is not None else None,
+            error_message=str(cast("dict[str, Any]", value).get("error") or _UNSUCCESSFUL) if with_errors else None,
+            response=response,
+            variables=self._variables(),
+        )
+
+    def _raised(self, error: BaseException) -> ExecutionResult:
         if self._script_run is not None and isinstance(error, SystemExit) and error.code in (None, 0):
             return self._returned(None)
         # The frames of the engine's own are cut off by where their files lie.
@@ -299,7 +348,17 @@ class _Call:
         line = user_line_of(error)
         if line is not None:
             details["where"] = line
-        return _Raised(type(error).__name__, self._mask.text(message_of(error)), details, self._variables())
+        return self._failed(type(error).__name__, self._mask.text(message_of(error)), details)
+
+    def _failed(self, error_type: str, message: str, details: dict[str, Any]) -> ExecutionResult:
+        return ExecutionResult(
+            execution_id=self.prepared.request.execution_id,
+            status=ExecutionStatus.FAILED,
+            error_type=error_type,
+            error_message=message,
+            error_details=details,
+            variables=self._variables(),
+        )
 
     def _variables(self) -> dict[str, Any] | None:
         return self._mask.json(self._script_run.variables()) if self._script_run is not None else None
@@ -308,52 +367,41 @@ class _Call:
         return self._mask.json(to_json(value))
 
 
-def _result_of(prepared: PreparedExecution, outcome: Outcome) -> ExecutionResult:
-    result = ExecutionResult(execution_id=prepared.request.execution_id, status=ExecutionStatus.SUCCESS)
+def _result_of(prepared: PreparedExecution, outcome: Outcome, limit: float) -> ExecutionResult:
     end = outcome.value
-    stopped_in_time = outcome.ending == "cancelled" and isinstance(end, _Returned)
-    if outcome.ending in ("timeout", "cancelled") and not stopped_in_time:
-        _describe_stop(result, prepared, outcome)
-        if isinstance(end, (_Returned, _Raised)):
-            result.variables = end.variables
-    elif isinstance(end, _Returned):
-        result.result = end.result
-        result.response = end.response
-        result.variables = end.variables
-        if _says_it_failed(end.result):
-            result.status = ExecutionStatus.COMPLETED_WITH_ERRORS
-            result.error_message = str(end.result.get("error") or "The workflow reported that it did not succeed")
-    elif isinstance(end, _Raised):
-        result.status = ExecutionStatus.FAILED
-        result.error_type = end.error_type
-        result.error_message = end.message
-        result.error_details = end.details
-        result.variables = end.variables
-    else:
-        # Even telling what happened failed: there was no memory for it, say.
-        assert outcome.error is not None
-        result.status = ExecutionStatus.FAILED
-        result.error_type = type(outcome.error).__name__
-        result.error_message = message_of(outcome.error)
-    return result
+    if outcome.ending in ("timeout", "cancelled"):
+        returned = isinstance(end, ExecutionResult) and end.status is not ExecutionStatus.FAILED
+        if outcome.ending == "timeout" or not returned:
+            return _stopped(prepared, outcome, limit)
+    if isinstance(end, ExecutionResult):
+        return end
+    # Even telling what happened failed: there was no memory for it, say.
+    assert outcome.error is not None
+    return ExecutionResult(
+        execution_id=prepared.request.execution_id,
+        status=ExecutionStatus.FAILED,
+        error_type=type(outcome.error).__name__,
+        error_message=message_of(outcome.error),
+    )
 
 
-def _says_it_failed(value: Any) -> bool:
+def _reports_failure(value: Any) -> bool:
     return isinstance(value, dict) and cast("dict[str, Any]", value).get("success") is False
 
 
-def _describe_stop(result: ExecutionResult, prepared: PreparedExecution, outcome: Outcome) -> None:
+def _stopped(prepared: PreparedExecution, outcome: Outcome, limit: float) -> ExecutionResult:
     details: dict[str, Any] = {}
     if outcome.where is not None:
         details["where"] = outcome.where
     if outcome.abandoned:
         details["abandoned"] = True
-    result.error_details = details or None
-    if outcome.ending == "timeout":
-        result.status = ExecutionStatus.TIMEOUT
-        result.error_type = "Timeout"
-        result.error_message = f"{prepared.name} was stopped after {prepared.time_limit_seconds:g} s, its time limit"
-    else:
-        result.status = ExecutionStatus.CANCELLED
-        result.error_type = "Cancelled"
-        result.error_message = f"{prepared.name} was stopped because its end was asked for"
+    timed_out = outcome.ending == "timeout"
+    reason = f"after {limit:g} s, its time limit" if timed_out else "because its end was asked for"
+    return ExecutionResult(
+        execution_id=prepared.request.execution_id,
+        status=ExecutionStatus.TIMEOUT if timed_out else ExecutionStatus.CANCELLED,
+        error_type="Timeout" if timed_out else "Cancelled",
+        error_message=f"{prepared.name} was stopped {reason}",
+        error_details=details or None,
+        variables=outcome.value.variables if isinstance(outcome.value, ExecutionResult) else None,
+    )

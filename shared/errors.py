@@ -1,7 +1,35 @@
-"""Every error that the platform raises on purpose, as one tree.
+"""Every error that the platform raises on purpose.
 
-`PlatformError` and its children know the code and the HTTP status of the answer they become; the names and numbers are
-the API's (README, "Errors"). `UserError` is the one error that workflow authors raise themselves.
+Answers: each knows the code and the HTTP status that it is answered with (docs/calling.md).
+
+* PlatformError                        500
+  - BadRequestError                    400
+  - InvalidInputError                  400
+  - UnauthorizedError                  401
+  - ForbiddenError                     403
+  - NotFoundError                      404
+    + FunctionNotFoundError            404
+  - MethodNotAllowedError              405
+  - ConflictError                      409
+  - PreconditionFailedError            412
+  - PayloadTooLargeError               413
+  - TooManyRequestsError               429
+  - ProviderFailedError                502
+  - ServiceUnavailableError            503
+    + StorageUnavailableError          503
+  - ProviderTimeoutError               504
+
+In a run: workflows raise the first and get the second from the context; the third makes user code stop.
+
+* UserError
+* ConfigurationError
+* ExecutionStopped
+
+At start: a setting that can't be used keeps the app from starting, a definition that can't be keeps its file out.
+
+* SettingsError
+* DefinitionError
+  - DuplicateFunctionError
 """
 
 from __future__ import annotations
@@ -16,14 +44,6 @@ class FieldError(TypedDict):
     loc: list[str | int]
     type: str
     msg: str
-
-
-class ExecutionStopped(BaseException):
-    """Raised inside user code to make it stop. No `Exception`, so that a careless `except Exception` lets it pass."""
-
-
-class UserError(Exception):
-    """Raised by a workflow to tell its caller something: the message is shown to the caller as it is."""
 
 
 class PlatformError(Exception):
@@ -198,7 +218,23 @@ class ProviderTimeoutError(PlatformError):
     status = 504
 
 
-class DefinitionError(Exception):
+class UserError(Exception):
+    """Raised by a workflow to tell its caller something: the message is shown to the caller as it is."""
+
+
+class ConfigurationError(Exception):
+    """Workflow code asked for a configuration value or a secret that can't be had."""
+
+
+class ExecutionStopped(BaseException):
+    """Raised inside user code to make it stop. No `Exception`, so that a careless `except Exception` lets it pass."""
+
+
+class SettingsError(Exception):
+    """A setting is missing or has a value that can't be used; the message names the setting and what it may be."""
+
+
+class DefinitionError(ValueError):
     """A workflow file says something that can't be: a wrong name, two names, an impossible timeout.
 
     Raised while the file is imported; the file becomes a load error and the rest of the workspace stays.
@@ -207,11 +243,3 @@ class DefinitionError(Exception):
 
 class DuplicateFunctionError(DefinitionError):
     """Two functions of the workspace have one name; the message names both places."""
-
-
-class SettingsError(Exception):
-    """A setting is missing or has a value that can't be used; the message names the setting and what it may be."""
-
-
-class ConfigurationError(Exception):
-    """Workflow code asked for a configuration value or a secret that can't be had."""

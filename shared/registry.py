@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, TypedDict
 
 from shared.errors import DuplicateFunctionError
@@ -17,6 +17,7 @@ Use = Literal["workflow", "data_provider"]
 
 WORKFLOW: Use = "workflow"
 DATA_PROVIDER: Use = "data_provider"
+DEFAULT_TIMEOUT_SECONDS = 300
 
 
 class RetryPolicy(TypedDict, total=False):
@@ -31,14 +32,14 @@ class RetryPolicy(TypedDict, total=False):
     max_backoff_seconds: float
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True)
 class WorkflowParameter:
     """One parameter of a function.
 
     Attributes:
         name: the name in the function's signature.
         type: one of `shared.decorators.VALID_PARAM_TYPES`.
-        label: what a form shows; None stands for the name.
+        label: what a form shows; left out, the name in words.
         required: whether a call without it is refused.
         validation: rules: min, max, min_length, max_length, pattern, enum.
         data_provider: name of the data provider that fills the field's options.
@@ -65,25 +66,36 @@ class WorkflowParameter:
     has_default: bool = False
     default_from_signature: bool = False
 
+    def __post_init__(self) -> None:
+        if self.label is None:
+            self.label = in_words(self.name)
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+
+def in_words(name: str) -> str:
+    """A Python name as people write it: `first_name` as "First Name"."""
+    return " ".join(word[:1].upper() + word[1:] for word in name.split("_") if word) or name
+
+
+@dataclass(slots=True)
 class FunctionMetadata:
-    """One registered function; the fields are those of the decorators (README, "Decorators").
+    """One registered function; the fields are those of the decorators (docs/decorators.md).
 
     `tags` holds `workflow`, `data_provider` or both, then the author's own tags. `source` is workspace, home or
     platform, by where the file lies; `source_file` is the path below that folder, and `source_line` the line of the
     function in it. `code_version` stands for all code of the workspace, the same in every process that has the same
-    code; None for a function from elsewhere.
+    code; None for a function from elsewhere. `function` is None for one that is only known to be there. `derived` holds
+    what other modules have worked out from the rest, by their own names for it; it does not count where two are
+    compared.
     """
 
     name: str
-    function: Callable[..., Any] = field(repr=False)
     description: str = ""
     category: str = "General"
     tags: list[str] = field(default_factory=list[str])
-    parameters: list[WorkflowParameter] = field(default_factory=list[WorkflowParameter], repr=False)
     execution_mode: ExecutionMode = "async"
-    timeout_seconds: float = 300
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    function: Callable[..., Any] | None = field(default=None, repr=False)
+    parameters: list[WorkflowParameter] = field(default_factory=list[WorkflowParameter], repr=False)
     retry_policy: RetryPolicy | None = None
     schedule: str | None = None
     endpoint_enabled: bool = False
@@ -96,15 +108,29 @@ class FunctionMetadata:
     source_file: str | None = None
     source_line: int | None = None
     code_version: str | None = None
+    derived: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
 
     def has_tag(self, tag: str) -> bool:
-        """Whether the function has this tag."""
         return tag in self.tags
 
     @property
     def place(self) -> str:
         """Module, name and line of the function, for messages to its author."""
-        return place_of(self.function)
+        return place_of(self.function) if self.function is not None else self.name
+
+    def merge(self, other: FunctionMetadata) -> None:
+        """Takes over what another metadata of the same function says: its tags, and every field that differs from the
+        class's default and is not set here.
+        """
+        if self.function is None:
+            self.function = other.function
+        self.tags = list(dict.fromkeys((*self.tags, *other.tags)))
+        for each in fields(self):
+            if each.init and each.name not in ("name", "tags", "function"):
+                default = each.default if each.default_factory is MISSING else each.default_factory()
+                if getattr(self, each.name) == default:
+                    setattr(self, each.name, getattr(other, each.name))
+        self.derived.clear()
 
 
 def place_of(function: Callable[..., Any]) -> str:
@@ -123,14 +149,22 @@ class FunctionRegistry:
         self._lock = threading.Lock()
 
     def register_function(self, metadata: FunctionMetadata) -> None:
-        """Adds a function; the same function again (by a second decorator) changes nothing.
+        """Adds a function. A second metadata of the same function, or one of which either has none, is merged into the
+        first: tags joined, and of each field the first that was set.
 
         Raises:
             DuplicateFunctionError: another function has this name.
         """
         with self._lock:
             known = self._functions.get(metadata.name)
-            if known is not None and known is not metadata:
+            if known is metadata:
+                return
+            if known is not None and (
+                known.function is metadata.function or None in (known.function, metadata.function)
+            ):
+                known.merge(metadata)
+                return
+            if known is not None:
                 raise DuplicateFunctionError(
                     f"two functions are named {metadata.name!r}: {known.place} and {metadata.place}; rename one of them"
                 )
@@ -148,11 +182,9 @@ class FunctionRegistry:
         return self._functions.get(name)
 
     def get_workflow(self, name: str) -> FunctionMetadata | None:
-        """The workflow of this name; None when there is none."""
         return self._tagged(name, WORKFLOW)
 
     def get_data_provider(self, name: str) -> FunctionMetadata | None:
-        """The data provider of this name; None when there is none."""
         return self._tagged(name, DATA_PROVIDER)
 
     def get_all_functions(self) -> list[FunctionMetadata]:
@@ -160,31 +192,24 @@ class FunctionRegistry:
         return sorted(self._functions.values(), key=lambda metadata: metadata.name)
 
     def get_all_workflows(self) -> list[FunctionMetadata]:
-        """All workflows, by name."""
         return [metadata for metadata in self.get_all_functions() if metadata.has_tag(WORKFLOW)]
 
     def get_all_data_providers(self) -> list[FunctionMetadata]:
-        """All data providers, by name."""
         return [metadata for metadata in self.get_all_functions() if metadata.has_tag(DATA_PROVIDER)]
 
     def has_workflow(self, name: str) -> bool:
-        """Whether there is a workflow of this name."""
         return self.get_workflow(name) is not None
 
     def has_data_provider(self, name: str) -> bool:
-        """Whether there is a data provider of this name."""
         return self.get_data_provider(name) is not None
 
     def get_workflow_count(self) -> int:
-        """How many workflows there are."""
         return len(self.get_all_workflows())
 
     def get_data_provider_count(self) -> int:
-        """How many data providers there are."""
         return len(self.get_all_data_providers())
 
     def clear_all(self) -> None:
-        """Forgets every function."""
         with self._lock:
             self._functions = {}
 

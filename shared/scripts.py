@@ -12,10 +12,11 @@ import inspect
 import linecache
 import threading
 import types
-from collections import OrderedDict
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from cachetools import LRUCache
 
 from shared.context import ExecutionContext
 from shared.errors import FieldError, InvalidInputError
@@ -34,7 +35,16 @@ class Script:
     filename: str
 
 
-_cache: OrderedDict[tuple[str, str], Script] = OrderedDict()
+class _ScriptCache(LRUCache[tuple[str, str], Script]):
+    """Compiled scripts by the hash of their code and their name; one that is evicted leaves linecache, too."""
+
+    def popitem(self) -> tuple[tuple[str, str], Script]:
+        key, script = super().popitem()
+        linecache.cache.pop(script.filename, None)
+        return key, script
+
+
+_cache = _ScriptCache(MAX_CACHED_SCRIPTS)
 _cache_lock = threading.Lock()
 
 
@@ -52,7 +62,6 @@ def compile_script(code: str, name: str) -> Script:
     with _cache_lock:
         script = _cache.get(key)
         if script is not None:
-            _cache.move_to_end(key)
             return script
     source = _decode(code)
     filename = f"<{name} {key[0][:8]}>"
@@ -61,9 +70,6 @@ def compile_script(code: str, name: str) -> Script:
         _cache[key] = script
         # Tracebacks and the record of a failure read the lines from here.
         linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-        if len(_cache) > MAX_CACHED_SCRIPTS:
-            _, oldest = _cache.popitem(last=False)
-            linecache.cache.pop(oldest.filename, None)
     return script
 
 

@@ -1,4 +1,4 @@
-"""Everything as JSON: the one serializer for whatever is kept or sent.
+"""Everything as JSON: the one serializer for whatever is stored or sent.
 
 JSON values (None, bool, int, finite float, str, list, dict with text keys) come out as they went in. The others:
 
@@ -55,8 +55,6 @@ _MIN_CUT = 64
 # Ints of so few bits have at most 640 digits, the lowest limit that Python lets anybody set:
 # https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
 _SURELY_SHORT_BITS = 2100
-# The exception that ends a run; a serializer that swallowed it would keep the run from ending. Its class stands above
-# this module, so it is known by name.
 # As `type` itself has them: a metaclass can say something else.
 _MODULE_OF: Callable[[type], Any] = type.__dict__["__module__"].__get__
 _NAME_OF: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
@@ -184,9 +182,9 @@ class _Conversion:
         size = getattr(value, "size", None)
         if type(size) is int and size > self._left and getattr(value, "ndim", 0) == 1:
             # Of what can't fit no more is unpacked than there is room for.
-            kept = max(1, self._left)
-            build = partial(self._array, more=size - kept)
-            return self._container(value[:kept].tolist(), depth, build, identity=value)
+            count = max(1, self._left)
+            build = partial(self._array, more=size - count)
+            return self._container(value[:count].tolist(), depth, build, identity=value)
         return self._within(value, depth, _unpacked)
 
     def _container(self, value: Any, depth: int, build: Callable[[Any, int], Any], identity: Any = None) -> Any:
@@ -255,11 +253,11 @@ class _Conversion:
 
     def _cut(self, text: str) -> str:
         room = max(0, self._left)
-        kept = text[:room].encode("utf-8", "backslashreplace").decode("utf-8")[:room]
-        while (size := _size(kept) or 0) > room + 2:
-            kept = kept[: len(kept) * room // size]
+        head = text[:room].encode("utf-8", "backslashreplace").decode("utf-8")[:room]
+        while (size := _size(head) or 0) > room + 2:
+            head = head[: len(head) * room // size]
         self._left -= room
-        return f"{kept}<{max(0, len(text) - len(kept))} characters left out>"
+        return f"{head}<{max(0, len(text) - len(head))} characters left out>"
 
     def _integer(self, value: int) -> int | str:
         if value.bit_length() > _SURELY_SHORT_BITS:
@@ -279,8 +277,8 @@ class _Conversion:
 
     def _bytes(self, view: memoryview) -> str:
         # Of what is too long no more is encoded than there is room for.
-        kept = min(view.nbytes, max(0, self._left) * 3 // 4 + 3)
-        raw = view.tobytes() if kept == view.nbytes else view.cast("B")[: kept - kept % 3].tobytes()
+        size = min(view.nbytes, max(0, self._left) * 3 // 4 + 3)
+        raw = view.tobytes() if size == view.nbytes else view.cast("B")[: size - size % 3].tobytes()
         text = base64.b64encode(raw).decode("ascii")
         self._left -= len(text) + 2
         return text if len(raw) == view.nbytes else f"{text}<{view.nbytes - len(raw)} bytes left out>"
@@ -308,7 +306,7 @@ def _ordered(value: Iterable[Any]) -> Iterable[Any]:
             try:
                 return sorted(items, key=key)  # pyright: ignore[reportUnknownVariableType]
             except BaseException as error:  # noqa: BLE001 - items without an order among them, or as in _guarded
-                _let_stop_pass(error)
+                _reraise_stop(error)
     return value
 
 
@@ -353,11 +351,11 @@ def _message(error: BaseException) -> Any:
 
 def _cause(error: BaseException) -> str:
     """A few words for what was raised, if it may be held up at all."""
-    _let_stop_pass(error)
+    _reraise_stop(error)
     return f"can't be shown, {_class_name(error).removeprefix('builtins.')}"
 
 
-def _let_stop_pass(error: BaseException) -> None:
+def _reraise_stop(error: BaseException) -> None:
     if isinstance(error, ExecutionStopped):
         raise error
 

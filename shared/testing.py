@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.context import Caller, SecretResolver
+from shared.context import Caller, RunConfiguration, SecretResolver
 from shared.decorators import metadata_of
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest, ExecutionResult, execute
+from shared.engine import ExecutionRequest, ExecutionResult, RunControl, execute
 from shared.errors import ConfigurationError
 from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, Use, staging
 from shared.repositories.ids import new_execution_id
@@ -35,7 +35,7 @@ async def run(
     registry = FunctionRegistry()
     registry.register_function(metadata)
     with staging(registry):
-        return await execute(_request(metadata.name, None, config or {}, parameters))
+        return await _execute(metadata.name, None, config or {}, parameters)
 
 
 async def run_named(name: str, parameters: Mapping[str, Any], use: Use | None = None) -> ExecutionResult:
@@ -45,7 +45,7 @@ async def run_named(name: str, parameters: Mapping[str, Any], use: Use | None = 
         FunctionNotFoundError: there is no such function.
     """
     await ensure_loaded()
-    return await execute(_request(name, use, {}, parameters))
+    return await _execute(name, use, {}, parameters)
 
 
 def _resolver(config: Mapping[str, Any]) -> SecretResolver:
@@ -57,15 +57,17 @@ def _resolver(config: Mapping[str, Any]) -> SecretResolver:
     return resolve
 
 
-def _request(name: str, use: Use | None, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> ExecutionRequest:
-    return ExecutionRequest(
+async def _execute(
+    name: str, use: Use | None, config: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> ExecutionResult:
+    request = ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),
         caller=TEST_CALLER,
-        config=config,
-        resolve_secret=_resolver(config),
         name=name,
         parameters=parameters,
         transient=True,
         is_platform_admin=True,
         use=use,
     )
+    configuration = RunConfiguration(config, resolve_secret=_resolver(config))
+    return await execute(request, RunControl(configuration=configuration))

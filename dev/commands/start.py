@@ -99,7 +99,7 @@ async def _become_ready(host: LocalHost) -> None:
     if form_id is not None:
         data = '{"formData": {"customer": "Ada", "country": "de", "city": "Berlin"}}'
         print(
-            f'and a form with two dropdowns (README, "Forms"):\n\n'
+            f"and a form with two dropdowns (docs/forms.md):\n\n"
             f"  curl -X POST {address}/api/forms/{form_id}/execute -H 'Content-Type: application/json' -d '{data}'\n",
             flush=True,
         )

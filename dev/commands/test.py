@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from dev.setup import PROJECT
 
@@ -31,20 +32,11 @@ _SETTINGS = (
 
 def main(options: argparse.Namespace) -> int:
     """Runs every step even when one before it failed, so that one run shows all there is to mend."""
-    node = shutil.which("node") or "node"
-    python = [sys.executable, "-m"]
     # What a part of the tests reaches says nothing.
     whole = not options.arguments or options.arguments == ["--full"]
+    python = [sys.executable, "-m"]
     steps = {
-        "lint": [*python, "ruff", "check"],
-        "format": [*python, "ruff", "format", "--check"],
-        "types": [node, str(PROJECT / "node_modules" / "pyright" / "index.js")],
-        "layers": [
-            sys.executable,
-            "-c",
-            "from importlinter.cli import lint_imports_command as run; run()",
-            "--no-logo",
-        ],
+        **checks(sys.executable, shutil.which("node") or "node", PROJECT),
         "security": [
             *python,
             "bandit",
@@ -73,3 +65,19 @@ def main(options: argparse.Namespace) -> int:
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def checks(python: str, node: str, project: Path) -> dict[str, list[str]]:
+    """The checks that run no code, by name; they are those of .pre-commit-config.yaml too.
+
+    Args:
+        python: of the virtual environment.
+        node: the program.
+        project: the folder that `node_modules` is in.
+    """
+    return {
+        "lint": [python, "-m", "ruff", "check"],
+        "format": [python, "-m", "ruff", "format", "--check"],
+        "types": [node, str(project / "node_modules" / "pyright" / "index.js")],
+        "layers": [python, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-logo"],
+    }

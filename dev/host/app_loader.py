@@ -39,7 +39,6 @@ class LoadedFunction:
 
     @property
     def returns_http(self) -> bool:
-        """Whether what it returns is an HTTP answer."""
         return any(binding["name"] == "$return" and binding["type"] == "http" for binding in self.bindings)
 
 

@@ -34,7 +34,6 @@ class Function:
 
     @property
     def trigger_type(self) -> str:
-        """The trigger's type as in function.json."""
         return self.trigger["type"]
 
 

@@ -37,7 +37,7 @@ class HostLock:
         self._lease: Any = None
         self._reachable = True
 
-    async def take(self) -> bool:
+    async def acquire(self) -> bool:
         """Takes the lock; false when another instance has it, or storage is away."""
         try:
             with contextlib.suppress(ResourceExistsError):
@@ -48,7 +48,7 @@ class HostLock:
         except ResourceExistsError:
             return False
         except AzureError as error:
-            self._note_trouble(error)
+            self._log_failure(error)
             return False
         self._reachable = True
         return True
@@ -58,7 +58,7 @@ class HostLock:
         try:
             await self._lease.renew()
         except AzureError as error:
-            self._note_trouble(error)
+            self._log_failure(error)
             return False
         return True
 
@@ -76,7 +76,7 @@ class HostLock:
         except ResourceNotFoundError:
             return None
         except AzureError as error:
-            self._note_trouble(error)
+            self._log_failure(error)
             return None
 
     async def write_status(self, content: bytes) -> None:
@@ -84,13 +84,12 @@ class HostLock:
         try:
             await self._status.upload_blob(content, overwrite=True)
         except AzureError as error:
-            self._note_trouble(error)
+            self._log_failure(error)
 
     async def close(self) -> None:
-        """Ends the connections."""
         await self._service.close()
 
-    def _note_trouble(self, error: AzureError) -> None:
+    def _log_failure(self, error: AzureError) -> None:
         if self._reachable:
             self._reachable = False
             logger.warning("The lock %s can't be reached: %s", self._lock.blob_name, str(error).partition("\n")[0])

@@ -94,7 +94,6 @@ class HttpServer:
         await self._idle.wait()
 
     async def close(self) -> None:
-        """Closes all connections."""
         await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -137,8 +136,8 @@ class HttpServer:
             response = web.Response(status=500)
         except (FunctionFailedError, FunctionTimeoutError, WorkerLostError):
             response = web.Response(status=500)
-        took = (time.perf_counter() - begin) * 1000
-        logger.info("%s %s → %s: %d in %.1f ms", request.method, path, match.function.name, response.status, took)
+        elapsed_ms = (time.perf_counter() - begin) * 1000
+        logger.info("%s %s → %s: %d in %.1f ms", request.method, path, match.function.name, response.status, elapsed_ms)
         return response
 
 

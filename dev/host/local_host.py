@@ -85,7 +85,7 @@ class LocalHost:
         self._load_error: str | None = None
         self._errors: list[str] = []
         self._calls: set[asyncio.Task[None]] = set()
-        self._keeper: asyncio.Task[None] | None = None
+        self._supervisor: asyncio.Task[None] | None = None
         self._began = time.monotonic()
         admin = Admin(self._status, self._list, self._run_by_name)
         self._http = HttpServer(self.options, _principal(environ), self._wait_for_app, admin.answer)
@@ -112,7 +112,7 @@ class LocalHost:
             PortTakenError: something else listens on the port.
         """
         self._port = await self._http.listen(self._port)
-        self._keeper = asyncio.create_task(self._keep_worker())
+        self._supervisor = asyncio.create_task(self._supervise_worker())
         await self._wait_for_app()
 
     async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
@@ -124,13 +124,13 @@ class LocalHost:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain_seconds):
                 await asyncio.gather(self._http.wait_idle(), *(listener.wait_idle() for listener in listeners))
-        if self._keeper is not None:
-            self._keeper.cancel()
+        if self._supervisor is not None:
+            self._supervisor.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+                await self._supervisor
         await self._http.close()
 
-    async def _keep_worker(self) -> None:
+    async def _supervise_worker(self) -> None:
         pause = 0.0
         while True:
             try:

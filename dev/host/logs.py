@@ -22,8 +22,6 @@ _LEVELS = {
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One call of a function."""
-
     invocation_id: str
     function: str
 

@@ -90,7 +90,6 @@ class QueueListener:
         self._poller: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins to poll."""
         self._poller = asyncio.create_task(self._poll())
 
     async def stop_polling(self) -> None:
@@ -181,7 +180,7 @@ class QueueListener:
             await self._settle(message, self._to_poison)
             return
         done = asyncio.Event()
-        renewal = asyncio.create_task(self._keep_invisible(message, done))
+        renewal = asyncio.create_task(self._renew_visibility(message, done))
         try:
             succeeded = await self._run(message)
         except WorkerLostError:
@@ -234,7 +233,7 @@ class QueueListener:
         )
         return succeeded
 
-    async def _keep_invisible(self, message: QueueMessage, done: asyncio.Event) -> None:
+    async def _renew_visibility(self, message: QueueMessage, done: asyncio.Event) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(done.wait(), self._invisible_seconds / 2)

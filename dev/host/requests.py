@@ -41,15 +41,15 @@ def decoded_path(raw: str) -> str:
     """The path as routes see it: percent-decoded but for `%2F`, and without dot segments (RFC 3986, section 5.2.4)."""
     parts = [unquote(part).replace("/", "%2F") for part in raw.split("/")]
     if "." in parts or ".." in parts:
-        kept: list[str] = []
+        segments: list[str] = []
         for part in parts[1:]:
             if part == "..":
-                del kept[-1:]
+                del segments[-1:]
             elif part != ".":
-                kept.append(part)
+                segments.append(part)
         if parts[-1] in (".", ".."):
-            kept.append("")
-        parts = ["", *kept]
+            segments.append("")
+        parts = ["", *segments]
     return "/".join(parts)
 
 

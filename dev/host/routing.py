@@ -59,7 +59,6 @@ class Router:
                 self.errors.append(str(error))
 
     def match(self, method: str, path: str) -> Match | None:
-        """The function for a method and a decoded path, or None."""
         for route in self._routes:
             if route.methods and method not in route.methods:
                 continue

@@ -67,7 +67,7 @@ class TimerListener:
 
     def start(self) -> None:
         """Begins to keep the schedule."""
-        self._task = asyncio.create_task(self._keep())
+        self._task = asyncio.create_task(self._hold_lock())
 
     async def stop_polling(self) -> None:
         """Begins no more calls; one under way goes on."""
@@ -92,11 +92,11 @@ class TimerListener:
         """Header and body of a call by hand; a timer takes no input."""
         return {}, self._request(is_past_due=False, status={})
 
-    async def _keep(self) -> None:
+    async def _hold_lock(self) -> None:
         while True:
-            if await self._lock.take():
+            if await self._lock.acquire():
                 lost = asyncio.create_task(self._until_lost())
-                schedule = asyncio.create_task(self._keep_schedule())
+                schedule = asyncio.create_task(self._run_schedule())
                 try:
                     await asyncio.wait({lost, schedule}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
@@ -113,7 +113,7 @@ class TimerListener:
                 return
             await asyncio.sleep(RENEW_SECONDS)
 
-    async def _keep_schedule(self) -> None:
+    async def _run_schedule(self) -> None:
         # A call may still be under way from when the lock was lost.
         await self._idle.wait()
         now = datetime.now(UTC)

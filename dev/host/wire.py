@@ -39,7 +39,6 @@ class Connection(asyncio.Protocol):
             self._transport.writelines((_LENGTHS.pack(len(encoded), len(body)), encoded, body))
 
     def close(self) -> None:
-        """Closes the line at once."""
         if self._transport is not None:
             self._transport.abort()
 

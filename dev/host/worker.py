@@ -135,11 +135,11 @@ def main() -> None:
 
 def _take_standard_input() -> IO[bytes]:
     """Standard input for this module alone: an app that reads its own finds nothing there."""
-    kept = os.fdopen(os.dup(0), "rb")
+    standard_input = os.fdopen(os.dup(0), "rb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    return kept
+    return standard_input
 
 
 def _end_with(supervisor: IO[bytes]) -> None:

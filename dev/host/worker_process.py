@@ -94,7 +94,6 @@ class WorkerProcess:
 
     @property
     def process_id(self) -> int:
-        """The child's process id."""
         return self._process.pid
 
     @property

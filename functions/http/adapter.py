@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 import azure.functions as func
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from functions.http.routes import IDEMPOTENCY_KEY, ROUTES, AnyContent, Nothing, RequestHeader, Route
-from shared.access.authentication import authenticate
 from shared.access.principal import Access, Principal, authorize, refuse_forged
 from shared.context import HttpRequestInfo
 from shared.errors import (
@@ -25,6 +24,8 @@ from shared.errors import (
     UnauthorizedError,
 )
 from shared.executions.idempotency import IdempotencyKey
+from shared.handlers.json_bodies import read_json
+from shared.handlers.services import get_services
 from shared.models.errors import ErrorResponse
 from shared.settings.environment import get_settings
 from shared.telemetry import continue_trace
@@ -170,7 +171,7 @@ def register(
 async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.HttpRequest) -> func.HttpResponse:
     headers = {name.lower(): value for name, value in cast("Mapping[str, str]", req.headers).items()}
     continue_trace(headers)
-    principal = await authenticate(headers, get_settings())
+    principal = await get_services().authentication.authenticate(headers, get_settings())
     authorize(principal, declared.access)
     if declared.method != "GET" or declared.runs_code:
         refuse_forged(principal, headers, declared.method)
@@ -216,11 +217,8 @@ def _response(reply: Reply | RawReply) -> func.HttpResponse:
     if isinstance(reply.model, BaseModel):
         text = reply.model.model_dump_json(by_alias=True).encode()
     else:
-        text = _ANYTHING.dump_json(reply.model, by_alias=True)
+        text = to_json(reply.model, by_alias=True)
     return func.HttpResponse(text, status_code=reply.status, headers=headers, mimetype="application/json")
-
-
-_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def _read_body(req: func.HttpRequest, model: type[BodyT]) -> BodyT:
@@ -233,7 +231,7 @@ def _read_body(req: func.HttpRequest, model: type[BodyT]) -> BodyT:
     if cast("type[BaseModel]", model) is AnyContent:
         return model()
     try:
-        value: Any = from_json(raw, allow_inf_nan=False) if raw.strip() else {}
+        value: Any = read_json(raw) if raw.strip() else {}
     except ValueError as error:
         raise BadRequestError(f"The body is no JSON: {error}") from None
     if not isinstance(value, dict):

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 # Those of one connection (RFC 9110, section 7.6.1), those that the host makes, and cookies: the app's sign-in lives in
 # a cookie of the same origin, which a workflow has no business with.
-_KEPT_BACK = frozenset(
+_DROPPED_HEADERS = frozenset(
     {
         "connection",
         "content-length",
@@ -68,7 +68,7 @@ def _headers(given: Mapping[str, str]) -> dict[str, str]:
         name, value = str(key), str(content).strip()
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             logger.warning("A header that a workflow answered with can't be sent and was left out")
-        elif name.lower() not in _KEPT_BACK:
+        elif name.lower() not in _DROPPED_HEADERS:
             # One spelling, so that none is there twice.
             headers[name.title()] = value
     return headers

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from weakref import WeakKeyDictionary
 
 from functions.http.routes import JSON, ROUTES, AnyContent, Nothing, Route
 from functions.openapi.endpoints import endpoint_operation
@@ -24,6 +23,7 @@ from shared.registry import FunctionMetadata
 
 OPENAPI = "3.1.0"
 API_VERSION = "1.0.0"
+_PATHS = "openapi_paths"
 _ABOUT = """\
 Workflows, the forms that start them, and their executions.
 
@@ -53,16 +53,12 @@ def document_of(endpoints: Iterable[FunctionMetadata]) -> Schema:
 
 
 def document_text(endpoints: Iterable[FunctionMetadata]) -> str:
-    """The document as JSON text."""
     return json.dumps(document_of(endpoints), ensure_ascii=False, separators=(",", ":"))
 
 
-# Of the workspace as it is loaded: one that is loaded anew has new metadata.
-_endpoints: WeakKeyDictionary[FunctionMetadata, tuple[Sequence[Route], dict[str, Schema]]] = WeakKeyDictionary()
-
-
 def _paths_of(metadata: FunctionMetadata, routes: Sequence[Route], schemas: Schemas) -> dict[str, Schema]:
-    known = _endpoints.get(metadata)
+    # A workspace that is loaded anew has new metadata.
+    known: tuple[Sequence[Route], dict[str, Schema]] | None = metadata.derived.get(_PATHS)
     if known is not None and known[0] == routes:
         return known[1]
     paths: dict[str, Schema] = {}
@@ -71,7 +67,7 @@ def _paths_of(metadata: FunctionMetadata, routes: Sequence[Route], schemas: Sche
             path = "/" + route.path.replace(f"{{{route.parameters[0]}}}", metadata.name)
             operation = endpoint_operation(route, metadata, schemas, links_of(route, routes, schemas))
             paths.setdefault(path, {})[route.method.lower()] = operation
-    _endpoints[metadata] = (routes, paths)
+    metadata.derived[_PATHS] = (routes, paths)
     return paths
 
 

@@ -11,8 +11,8 @@ from functions.openapi.schemas import Schema, Schemas, free_parameters, query_pa
 from functions.openapi.security import security_of
 from shared.errors import MethodNotAllowedError
 from shared.parameters.json_schema import (
-    is_needed,
-    may_answer_itself,
+    is_required,
+    may_return_response,
     parameter_schema,
     parameters_of,
     parameters_schema,
@@ -36,7 +36,7 @@ def endpoint_operation(
     """
     # The method is one that it takes.
     errors = tuple(error for error in route.errors if error is not MethodNotAllowedError)
-    own = replace(route, errors=errors, own_answers=may_answer_itself(metadata))
+    own = replace(route, errors=errors, own_answers=may_return_response(metadata))
     operation: Schema = {
         "operationId": f"{route.name}_{metadata.name}",
         "tags": ["endpoints"],
@@ -56,7 +56,7 @@ def endpoint_operation(
 def _query(metadata: FunctionMetadata) -> list[Schema]:
     parameters, takes_others = parameters_of(metadata)
     found = [
-        query_parameter(parameter.name, parameter_schema(parameter), required=is_needed(parameter))
+        query_parameter(parameter.name, parameter_schema(parameter), required=is_required(parameter))
         for parameter in parameters
         if parameter.name.lower() != _RESERVED
     ]

@@ -111,7 +111,7 @@ def _request_body(route: Route, schemas: Schemas) -> Schema | None:
         }
         return {"required": False, "content": content}
     schema = schemas.request(route.body)
-    return {"required": bool(schemas.whole(schema).get("required")), "content": {JSON: {"schema": schema}}}
+    return {"required": bool(schemas.dereferenced(schema).get("required")), "content": {JSON: {"schema": schema}}}
 
 
 def _response(status: int, answer: Answer, schemas: Schemas, links: Schema | None) -> Schema:
@@ -128,7 +128,6 @@ def _response(status: int, answer: Answer, schemas: Schemas, links: Schema | Non
 
 
 def headers_of(headers: Mapping[str, str]) -> Schema:
-    """The headers of an answer."""
     return {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
 
 
@@ -144,7 +143,7 @@ def links_of(route: Route, routes: Iterable[Route], schemas: Schemas) -> dict[in
     for status, answer in route.described_answers.items():
         if answer.model is None or answer.media_type != JSON:
             continue
-        fields = schemas.whole(schemas.answer(answer.model)).get("properties", {})
+        fields = schemas.dereferenced(schemas.answer(answer.model)).get("properties", {})
         for other in routes:
             if len(other.parameters) != 1:
                 continue

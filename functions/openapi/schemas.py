@@ -8,7 +8,8 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-Schema = dict[str, Any]
+from shared.parameters.json_schema import Schema, inlined
+
 Mode = Literal["validation", "serialization"]
 
 REF = "#/components/schemas/"
@@ -40,25 +41,22 @@ class Schemas:
         self.components: dict[str, Schema] = shared.get("$defs", {})
 
     def request(self, model: object) -> Schema:
-        """The schema of a body."""
         return self._found[model, "validation"]
 
     def answer(self, model: object) -> Schema:
-        """The schema of an answer."""
         return self._found[model, "serialization"]
 
-    def whole(self, schema: Schema) -> Schema:
-        """The schema, or what it refers to."""
+    def dereferenced(self, schema: Schema) -> Schema:
+        """The schema that this is, or that it refers to."""
         return self.components[schema["$ref"].removeprefix(REF)] if "$ref" in schema else schema
 
 
 def query_parameters(model: type[BaseModel]) -> list[Schema]:
     """The parameters of a query that is read as this model."""
-    schema = model.model_json_schema(mode="validation", schema_generator=_Generator)
-    shared = schema.get("$defs", {})
+    schema = inlined(model.model_json_schema(mode="validation", schema_generator=_Generator))
     needed = schema.get("required", [])
     parameters: list[Schema] = [
-        query_parameter(name, _without_null(_inlined(found, shared)), required=name in needed)
+        query_parameter(name, _without_null(found), required=name in needed)
         for name, found in schema["properties"].items()
     ]
     if model.model_config.get("extra") == "allow":
@@ -102,18 +100,7 @@ def _is_plain(schema: Mapping[str, Any]) -> bool:
 def _without_null(schema: Schema) -> Schema:
     """A query has no null: a parameter that may be null is one that may be left out."""
     members = [member for member in schema.get("anyOf", []) if member != {"type": "null"}]
-    kept = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
+    fields = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
     if len(members) == 1:
-        return {**{name: value for name, value in kept.items() if name != "anyOf"}, **members[0]}
-    return {**kept, "anyOf": members} if members else kept
-
-
-def _inlined(schema: Any, shared: Mapping[str, Schema]) -> Any:
-    if isinstance(schema, list):
-        return [_inlined(part, shared) for part in cast("list[Any]", schema)]
-    if not isinstance(schema, dict):
-        return schema
-    parts = cast("Schema", schema)
-    if "$ref" in parts:
-        return {**shared[parts["$ref"].removeprefix("#/$defs/")], **{k: v for k, v in parts.items() if k != "$ref"}}
-    return {name: _inlined(part, shared) for name, part in parts.items()}
+        return {**{name: value for name, value in fields.items() if name != "anyOf"}, **members[0]}
+    return {**fields, "anyOf": members} if members else fields

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared.executions.executor import get_executor
-from shared.executions.queue_messages import POISON_QUEUE
+from shared.executions.queueing import POISON_QUEUE
+from shared.handlers.services import get_services
 
 blueprint = func.Blueprint()
 
@@ -15,4 +15,4 @@ blueprint = func.Blueprint()
     arg_name="message", queue_name=POISON_QUEUE, connection="AzureWebJobsStorage"
 )
 async def end_poisoned_execution(message: func.QueueMessage) -> None:
-    await get_executor().end_poisoned(message.get_body().decode("utf-8", "replace"))
+    await get_services().executor.end_poisoned(message.get_body().decode("utf-8", "replace"))

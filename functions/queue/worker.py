@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared.executions.executor import get_executor
-from shared.executions.queue_messages import EXECUTION_QUEUE
+from shared.executions.queueing import EXECUTION_QUEUE
+from shared.handlers.services import get_services
 
 blueprint = func.Blueprint()
 
@@ -16,4 +16,4 @@ blueprint = func.Blueprint()
 )
 async def run_queued_execution(message: func.QueueMessage) -> None:
     # Bytes that are no UTF-8 name no execution either; the executor logs and drops what it can't read.
-    await get_executor().run_queued(message.get_body().decode("utf-8", "replace"))
+    await get_services().executor.run_queued(message.get_body().decode("utf-8", "replace"))

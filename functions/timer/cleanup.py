@@ -1,4 +1,4 @@
-"""Every hour: what is no longer valid is removed."""
+"""Every hour: what has expired is removed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from datetime import UTC, datetime
 
 import azure.functions as func
 
-from shared.repositories.form_uploads import FormUploadRepository
-from shared.repositories.idempotency_keys import IdempotencyKeyRepository
-from shared.repositories.provider_answers import ProviderAnswerRepository
-from shared.storage import get_storage
+from shared.handlers.services import get_services
 
 blueprint = func.Blueprint()
 
@@ -18,8 +15,9 @@ blueprint = func.Blueprint()
 @blueprint.timer_trigger(  # pyright: ignore[reportUnknownMemberType] - the SDK leaves its **kwargs untyped
     arg_name="timer", schedule="0 17 * * * *"
 )
-async def remove_what_is_over(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's argument must be there
+async def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's argument must be there
     now = datetime.now(UTC)
-    await IdempotencyKeyRepository(get_storage()).remove_old(now)
-    await ProviderAnswerRepository(get_storage()).remove_old(now.timestamp())
-    await FormUploadRepository(get_storage()).remove_old(now)
+    services = get_services()
+    await services.idempotency_keys.remove_old(now)
+    await services.provider_answers.remove_old(now.timestamp())
+    await services.form_uploads.remove_old(now)

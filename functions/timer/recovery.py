@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared.executions.recovery import get_recovery
+from shared.handlers.services import get_services
 
 blueprint = func.Blueprint()
 
@@ -14,4 +14,4 @@ blueprint = func.Blueprint()
     arg_name="timer", schedule="*/30 * * * * *", use_monitor=False
 )
 async def recover_executions(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the trigger's argument must be there
-    await get_recovery().recover()
+    await get_services().recovery.recover()

@@ -35,14 +35,14 @@ _Type = Annotated[str, StringConstraints(max_length=300)]
 
 
 class _Claim(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
     typ: Annotated[str, StringConstraints(min_length=1, max_length=300)]
     val: Annotated[str, StringConstraints(max_length=8000)]
 
 
 class _ClientPrincipal(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, defer_build=True)
 
     auth_typ: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     claims: Annotated[list[_Claim], Field(max_length=_MAX_CLAIMS)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+
+from cachetools import LRUCache
 
 from shared.errors import TooManyRequestsError
 
-_MOST_BUCKETS = 10_000
+_MAX_BUCKETS = 10_000
 
 
 class RateLimiter:
@@ -22,7 +23,7 @@ class RateLimiter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         # Tokens, and when there were so many.
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(_MAX_BUCKETS)
 
     def take(self, name: str, per_minute: int) -> None:
         """Counts a call.
@@ -41,6 +42,3 @@ class RateLimiter:
             wait = math.ceil((1 - left) * 60 / per_minute)
             raise TooManyRequestsError(f"At most {per_minute} calls a minute are taken here", retry_after=wait)
         self._buckets[name] = (left - 1, now)
-        self._buckets.move_to_end(name)
-        if len(self._buckets) > _MOST_BUCKETS:
-            self._buckets.popitem(last=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from shared.context import SecretReference
 from shared.errors import ConfigurationError, StorageUnavailableError
 from shared.settings.identity import get_credential
-from shared.ttl_cache import Kept
+from shared.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets.aio import SecretClient
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # A vault takes 4,000 calls in ten seconds: https://learn.microsoft.com/azure/key-vault/general/service-limits
-KEPT_SECONDS = 300.0
+TTL_SECONDS = 300.0
 STALE_SECONDS = 3600.0
 CALL_LIMIT_SECONDS = 10.0
 # A reference that leads nowhere is not tried again for so long.
@@ -57,7 +57,7 @@ def setting_named_by(reference: str) -> str | None:
 
 
 class SecretStore:
-    """Looks secrets up, and keeps those of the vault for five minutes.
+    """Looks secrets up, and caches those of the vault for five minutes.
 
     Args:
         vault_url: of the key vault; None when there is none.
@@ -68,7 +68,7 @@ class SecretStore:
         self._vault_url = vault_url
         self._client_id = client_id
         self._client: SecretClient | None = None
-        self._kept = Kept(self._from_vault, seconds=KEPT_SECONDS, stale_seconds=STALE_SECONDS)
+        self._cached = TtlCache(self._from_vault, ttl_seconds=TTL_SECONDS, stale_seconds=STALE_SECONDS)
         self._failed: dict[str, tuple[float, str]] = {}
 
     async def get(self, key: str, reference: SecretReference) -> str:
@@ -95,15 +95,15 @@ class SecretStore:
         until, reason = self._failed.get(reference.text, (0.0, ""))
         if time.monotonic() >= until:
             try:
-                return await self._kept.get(reference.text)
+                return await self._cached.get(reference.text)
             except (_NoSuchSecretError, StorageUnavailableError) as error:
                 reason = str(error)
                 self._failed[reference.text] = (time.monotonic() + _FAILED_SECONDS, reason)
         raise ConfigurationError(f"The secret {key!r} {reason}")
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Has secrets looked up anew at once."""
-        self._kept.forget()
+        self._cached.invalidate()
         self._failed.clear()
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """What a run finds configured: the values of its scope over the global ones, and the secrets that they point to.
 
 Every secret of the scope is looked up when a run begins, so that it can be masked in whatever the run leaves behind,
-and both are kept for a while: usually a run reads nothing.
+and both are cached for a while: usually a run reads nothing.
 """
 
 from __future__ import annotations
@@ -13,20 +13,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from shared.configuration.secrets import SecretStore
-from shared.context import SecretReference
+from shared.context import RunConfiguration, SecretReference
 from shared.errors import ConfigurationError, StorageUnavailableError
-from shared.execution_request import ExecutionRequest
 from shared.logs.masking import SecretMask
-from shared.models.base import GLOBAL_SCOPE
 from shared.repositories.configuration import ConfigurationRepository
-from shared.settings.environment import get_settings
-from shared.storage import Storage, get_storage
-from shared.ttl_cache import Kept
+from shared.ttl_cache import TtlCache
 
 logger = logging.getLogger(__name__)
 
 # What is changed holds in every process after this time at the latest.
-KEPT_SECONDS = 15.0
+TTL_SECONDS = 15.0
 # For so long old values serve while storage is out of reach.
 STALE_SECONDS = 300.0
 # Storage that does not answer must not use up a run's time.
@@ -58,38 +54,31 @@ class Configuration:
     def __init__(self, values: ConfigurationRepository, secrets: SecretStore) -> None:
         self._repository = values
         self._secrets = secrets
-        self._values = Kept(self._read, seconds=KEPT_SECONDS, stale_seconds=STALE_SECONDS)
+        self._values = TtlCache(self._read, ttl_seconds=TTL_SECONDS, stale_seconds=STALE_SECONDS)
         self._masks: dict[str, SecretMask] = {}
         self._away_until = 0.0
 
-    async def values(self, scope: str) -> Mapping[str, Any]:
-        """The values by key; secrets as `SecretReference`. One storage call at most, and never a long wait.
+    async def of_run(self, scope: str) -> RunConfiguration:
+        """Everything that a run of a scope finds. One storage call at most, and never a long wait.
 
         Args:
             scope: the organization's id, or `GLOBAL`.
 
         Returns:
-            The values; while storage is out of reach those known before, or a mapping that raises
-            `StorageUnavailableError` when it is asked for one.
+            The values, secrets as `SecretReference`; while storage is out of reach those known before, or a mapping
+            that raises `StorageUnavailableError` when it is asked for one. A mask that knows all secrets of the scope
+            that can be had, those of earlier times too; and what resolves the secrets.
         """
         try:
-            return await self._values.get(scope)
+            values = await self._values.get(scope)
         except StorageUnavailableError:
-            return _Unreadable()
-
-    async def mask(self, scope: str) -> SecretMask:
-        """Knows all secrets of the scope that can be had; those of earlier times, too."""
-        values = await self.values(scope)
-        mask = self._masks.setdefault(scope, SecretMask())
+            values = _Unreadable()
+        mask = self._mask_of(scope)
         if not isinstance(values, _Unreadable):
-            await asyncio.gather(
-                *(
-                    self._note(key, reference, mask)
-                    for key, reference in values.items()
-                    if isinstance(reference, SecretReference)
-                )
-            )
-        return mask
+            references = [(key, value) for key, value in values.items() if isinstance(value, SecretReference)]
+            if references:
+                await asyncio.gather(*(self._add_to_mask(key, reference, mask) for key, reference in references))
+        return RunConfiguration(values, mask, lambda key: self.secret(scope, key))
 
     async def secret(self, scope: str, key: str) -> str:
         """The secret that a value points to.
@@ -98,24 +87,33 @@ class Configuration:
             ConfigurationError: there is no such value, or it points to nothing that can be had.
             StorageUnavailableError: the configuration can't be read.
         """
-        reference = (await self.values(scope)).get(key)
+        try:
+            reference = (await self._values.get(scope)).get(key)
+        except StorageUnavailableError:
+            raise StorageUnavailableError("The configuration can't be read: storage is out of reach") from None
         if not isinstance(reference, SecretReference):
             what = "is no secret" if reference is not None else "is not configured"
             raise ConfigurationError(f"The secret {key!r} {what}")
         secret = await self._secrets.get(key, reference)
-        self._masks.setdefault(scope, SecretMask()).add(secret)
+        self._mask_of(scope).add(secret)
         return secret
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Has this process read all values anew at once; what is masked stays masked."""
-        self._values.forget()
-        self._secrets.forget()
+        self._values.invalidate()
+        self._secrets.invalidate()
 
     async def close(self) -> None:
         """Closes the connection to the vault."""
         await self._secrets.close()
 
-    async def _note(self, key: str, reference: SecretReference, mask: SecretMask) -> None:
+    def _mask_of(self, scope: str) -> SecretMask:
+        mask = self._masks.get(scope)
+        if mask is None:
+            mask = self._masks[scope] = SecretMask()
+        return mask
+
+    async def _add_to_mask(self, key: str, reference: SecretReference, mask: SecretMask) -> None:
         try:
             mask.add(await self._secrets.get(key, reference))
         except ConfigurationError as error:
@@ -137,28 +135,3 @@ class Configuration:
             value.key: SecretReference(value.value) if value.type == "secret_ref" else value.value
             for value in reversed(found)
         }
-
-
-async def equip(request: ExecutionRequest) -> None:
-    """Gives a request the configuration of its scope, unless it came with one."""
-    if request.config is not None or get_settings().storage is None:
-        return
-    configuration = get_configuration()
-    scope = request.organization.id if request.organization else GLOBAL_SCOPE
-    request.config = await configuration.values(scope)
-    request.mask = await configuration.mask(scope)
-    request.resolve_secret = lambda key: configuration.secret(scope, key)
-
-
-_configuration: tuple[Storage, Configuration] | None = None
-
-
-def get_configuration() -> Configuration:
-    """The one of this process, on the storage account of its settings."""
-    global _configuration
-    storage = get_storage()
-    if _configuration is None or _configuration[0] is not storage:
-        settings = get_settings()
-        secrets = SecretStore(settings.key_vault_url, settings.identity_client_id)
-        _configuration = (storage, Configuration(ConfigurationRepository(storage), secrets))
-    return _configuration[1]

@@ -1,8 +1,8 @@
 """Answers of data providers that are given again: in memory, and behind it in a table for all processes.
 
-One run finds the answer however many ask at the same time: in this process for certain, among processes as far as a
-claim in the table can see to it. When a provider fails, its last answer is given for one more TTL: stale-if-error,
-https://www.rfc-editor.org/rfc/rfc5861#section-4
+In a process one run finds an answer, however many ask for it at the same time; processes that ask at the same time for
+what none of them knows run the provider once each. When a provider fails, its last answer is given for one more TTL:
+stale-if-error, https://www.rfc-editor.org/rfc/rfc5861#section-4
 """
 
 from __future__ import annotations
@@ -16,36 +16,34 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from shared.data_providers.cache_key import Question
-from shared.data_providers.cache_memory import MemoryCache
-from shared.data_providers.shared_cache import CacheTable
-from shared.execution_request import ExecutionResult
+from cachetools import LRUCache
+
+from shared.data_providers.cache_key import CacheKey
+from shared.data_providers.shared_cache import SharedCache
 from shared.models.data_providers import Option
 from shared.models.executions import ExecutionStatus
-from shared.repositories.provider_answers import AnswerRow, Claim, ProviderAnswerRepository
-from shared.settings.environment import get_settings
-from shared.storage import Storage, get_storage
+from shared.models.results import ExecutionResult
+from shared.repositories.provider_answers import AnswerRow, ProviderAnswerRepository
 
 logger = logging.getLogger(__name__)
 
 # As JSON text; the objects take about five times as much.
 MAX_MEMORY_BYTES = 16 * 1024 * 1024
-MAX_MEMORY_ENTRIES = 5_000
-# How long other processes wait for one that may have died; a longer run is begun by each that is asked.
-CLAIM_SECONDS = 5.0
-_LOOK_AGAIN_SECONDS = 0.1
+# What an answer counts at least: so 5,000 of the smallest are kept.
+_SMALLEST_BYTES = MAX_MEMORY_BYTES // 5_000
 
 Run = Callable[[], Awaitable[ExecutionResult]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An answer. Times are seconds since 1970; of two answers to a question the one of the higher number is newer."""
+    """An answer. Times are seconds since 1970; of two answers of one key the one of the higher number is newer."""
 
     options: list[Option]
     expires_at: float
-    keep_until: float
+    usable_until: float
     number: int
+    size: int
     expires_text: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,148 +69,110 @@ class ProviderCache:
     """
 
     def __init__(self, answers: ProviderAnswerRepository | None, clock: Callable[[], float] = time.time) -> None:
-        self._table = CacheTable(answers)
+        self._shared = SharedCache(answers)
         self._clock = clock
-        self._memory: MemoryCache[_Entry] = MemoryCache(MAX_MEMORY_BYTES, MAX_MEMORY_ENTRIES)
+        self._memory: LRUCache[str, _Entry] = LRUCache(MAX_MEMORY_BYTES, lambda entry: entry.size)
         self._searches: dict[str, asyncio.Task[ExecutionResult]] = {}
         self._numbers = itertools.count(1)
-        self._not_shareable: set[tuple[str, str]] = set()
+        self._personal: set[tuple[str, str]] = set()
 
-    async def answer(self, question: Question, run: Run, *, no_cache: bool = False) -> ExecutionResult:
-        """The answer to a question: from memory, from the table, or from a run.
+    async def get(self, key: CacheKey, run: Run, *, no_cache: bool = False) -> ExecutionResult:
+        """The answer of a key: from memory, from the table, or from a run.
 
         Args:
-            question: what is asked.
+            key: whose answer.
             run: runs the provider; what goes wrong is in its result.
-            no_cache: whether it must be run. Its answer is kept then, and none is given in its place when it fails.
+            no_cache: whether it must be run. Its answer is cached then, and none is given in its place when it fails.
 
         Returns:
             The result, with `cached`, `cache_expires_at` and `stale`. Others may get the same, under their own ids.
         """
-        if (question.provider, question.version) in self._not_shareable:
+        if (key.provider, key.version) in self._personal:
             return await run()
         if no_cache:
-            return await self._search(question, run, no_cache=True)
-        known = self._memory.get(question.key)
+            return await self._search(key, run, no_cache=True)
+        known = self._memory.get(key.digest)
         if known is not None and self._clock() < known.expires_at:
             return known.as_result()
-        search = self._searches.get(question.key)
+        search = self._searches.get(key.digest)
         if search is None:
-            return await asyncio.shield(self._begin_search(question, run))
+            return await asyncio.shield(self._begin_search(key, run))
         result = await asyncio.shield(search)
-        return result if _may_be_shared(question, result) else await run()
+        return result if _may_be_shared(key, result) else await run()
 
-    def _begin_search(self, question: Question, run: Run) -> asyncio.Task[ExecutionResult]:
+    def _begin_search(self, key: CacheKey, run: Run) -> asyncio.Task[ExecutionResult]:
         """In a task of its own, so that whoever asked first can go without harm to those who joined."""
-        search = asyncio.create_task(self._search(question, run))
-        self._searches[question.key] = search
-
-        def forget(_: asyncio.Task[ExecutionResult]) -> None:
-            del self._searches[question.key]
-
-        search.add_done_callback(forget)
+        search = asyncio.create_task(self._search(key, run))
+        self._searches[key.digest] = search
+        search.add_done_callback(lambda _: self._searches.pop(key.digest))
         return search
 
-    async def _search(self, question: Question, run: Run, *, no_cache: bool = False) -> ExecutionResult:
+    async def _search(self, key: CacheKey, run: Run, *, no_cache: bool = False) -> ExecutionResult:
         number = next(self._numbers)
-        row, claim = await self._table.find(question.key), None
-        if not no_cache:
-            row, claim = await self._claim_or_wait(question, row)
-            entry = await self._load(question, row, number, until=row.expires_at) if row is not None else None
+        row = await self._shared.find(key.digest)
+        if row is not None and not no_cache:
+            entry = await self._load(key, row, number, until=row.expires_at)
             if entry is not None:
                 return entry.as_result()
         result = await run()
-        succeeded = result.status is ExecutionStatus.SUCCESS
-        if succeeded and _may_be_shared(question, result):
-            return await self._keep(question, result, row, number)
-        if claim is not None:
-            await self._table.release(claim)
-        if succeeded:
-            self._note_not_shareable(question)
+        if result.status is not ExecutionStatus.SUCCESS:
+            return result if no_cache else await self._last_answer(key, row, number) or result
+        if not _may_be_shared(key, result):
+            self._warn_personal(key)
             return result
-        return result if no_cache else await self._last_answer(question, row, number) or result
+        return await self._save(key, result, row, number)
 
-    async def _claim_or_wait(self, question: Question, row: AnswerRow | None) -> tuple[AnswerRow | None, Claim | None]:
-        """The row once it holds an answer, or the right to find one; neither when waiting has taken too long."""
-        for _ in range(round(CLAIM_SECONDS / _LOOK_AGAIN_SECONDS)):
-            now = self._clock()
-            if self._table.is_away or (row is not None and now < row.expires_at):
-                break
-            if row is None or now >= row.claimed_until:
-                claim = await self._table.claim(question.key, row, now + CLAIM_SECONDS)
-                if claim is not None:
-                    return row, claim
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-            row = await self._table.find(question.key)
-        return row, None
-
-    async def _load(self, question: Question, row: AnswerRow, number: int, *, until: float) -> _Entry | None:
-        """The answer in a row, kept in memory; None when it is of use only before now, or there is none."""
+    async def _load(self, key: CacheKey, row: AnswerRow, number: int, *, until: float) -> _Entry | None:
+        """The answer in a row, which is then in memory; None when it is of use only before now, or there is none."""
         if self._clock() >= until:
             return None
-        options = await self._table.options_in(row)
+        options = await self._shared.options_in(row)
         if options is None:
             return None
-        entry = _Entry(options, row.expires_at, row.expires_at + question.ttl_seconds, number)
-        return entry if await self._remember(question, entry) else self._memory.get(question.key)
+        return await self._remember(key, options, row.expires_at, number) or self._memory.get(key.digest)
 
-    async def _keep(
-        self, question: Question, result: ExecutionResult, row: AnswerRow | None, number: int
+    async def _save(
+        self, key: CacheKey, result: ExecutionResult, row: AnswerRow | None, number: int
     ) -> ExecutionResult:
-        expires_at = self._clock() + question.ttl_seconds
-        entry = _Entry(result.result, expires_at, expires_at + question.ttl_seconds, number)
-        if not await self._remember(question, entry):
+        entry = await self._remember(key, result.result, self._clock() + key.ttl_seconds, number)
+        if entry is None:
             return result
-        await self._table.save(question, entry.options, expires_at, row)
+        await self._shared.save(key, entry.options, entry.expires_at, row)
         return replace(result, cache_expires_at=entry.expires_text)
 
-    async def _remember(self, question: Question, entry: _Entry) -> bool:
-        """Keeps an answer in memory; false when a newer one is there: a search that began later has ended sooner."""
-        size = await asyncio.to_thread(_size_of, entry.options)
-        known = self._memory.get(question.key)
-        if known is not None and known.number > entry.number:
-            return False
-        self._memory.put(question.key, entry, size)
-        return True
+    async def _remember(self, key: CacheKey, options: list[Option], expires_at: float, number: int) -> _Entry | None:
+        """Puts an answer into memory; None when a newer one is there: a search that began later has ended sooner."""
+        size = max(_SMALLEST_BYTES, len(await asyncio.to_thread(json.dumps, options)))
+        known = self._memory.get(key.digest)
+        if known is not None and known.number > number:
+            return None
+        entry = _Entry(options, expires_at, expires_at + key.ttl_seconds, number, size)
+        self._memory.pop(key.digest, None)
+        if size <= MAX_MEMORY_BYTES:
+            self._memory[key.digest] = entry
+        return entry
 
-    async def _last_answer(self, question: Question, row: AnswerRow | None, number: int) -> ExecutionResult | None:
+    async def _last_answer(self, key: CacheKey, row: AnswerRow | None, number: int) -> ExecutionResult | None:
         """What there is instead of the answer of a provider that failed."""
-        entry = self._memory.get(question.key)
+        entry = self._memory.get(key.digest)
         if entry is None and row is not None:
-            entry = await self._load(question, row, number, until=row.expires_at + question.ttl_seconds)
+            entry = await self._load(key, row, number, until=row.expires_at + key.ttl_seconds)
         now = self._clock()
-        if entry is None or now >= entry.keep_until:
+        if entry is None or now >= entry.usable_until:
             return None
         return entry.as_result(stale=now >= entry.expires_at)
 
-    def _note_not_shareable(self, question: Question) -> None:
-        known = (question.provider, question.version)
-        if known not in self._not_shareable:
-            self._not_shareable.add(known)
+    def _warn_personal(self, key: CacheKey) -> None:
+        provider = (key.provider, key.version)
+        if provider not in self._personal:
+            self._personal.add(provider)
             logger.warning(
-                "The data provider %s reads who is calling, so its answers are not kept; declare it with "
+                "The data provider %s reads who is calling, so its answers are not cached; declare it with "
                 'cache_per="user": %s',
-                question.provider,
-                question.place,
+                key.provider,
+                key.place,
             )
 
 
-def _may_be_shared(question: Question, result: ExecutionResult) -> bool:
-    return question.is_personal or not result.caller_was_read
-
-
-def _size_of(options: list[Option]) -> int:
-    return len(json.dumps(options))
-
-
-_cache: tuple[Storage, ProviderCache] | None = None
-
-
-def get_provider_cache() -> ProviderCache:
-    """The cache of this process, on the storage account of its settings, if they name one."""
-    global _cache
-    storage = get_storage()
-    if _cache is None or _cache[0] is not storage:
-        answers = ProviderAnswerRepository(storage) if get_settings().storage else None
-        _cache = (storage, ProviderCache(answers))
-    return _cache[1]
+def _may_be_shared(key: CacheKey, result: ExecutionResult) -> bool:
+    return key.is_personal or not result.caller_was_read

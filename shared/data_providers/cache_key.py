@@ -8,20 +8,17 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from shared.execution_request import ExecutionRequest
-from shared.models.base import GLOBAL_SCOPE
 from shared.registry import FunctionMetadata
 from shared.serialization import to_json
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What a data provider is asked.
+class CacheKey:
+    """The key of an answer, and what the cache has to know of the provider.
 
     Attributes:
-        key: 64 hex digits; the same for the same question, wherever it is asked.
+        digest: 64 hex digits; the same for the same provider, scope and input, wherever they are asked for.
         scope: the organization's id, or `GLOBAL`.
         provider: the provider's name.
         version: of the provider's code.
@@ -30,7 +27,7 @@ class Question:
         is_personal: whether an answer is for its caller alone.
     """
 
-    key: str
+    digest: str
     scope: str
     provider: str
     version: str
@@ -39,32 +36,39 @@ class Question:
     is_personal: bool
 
 
-def question_of(
-    metadata: FunctionMetadata, request: ExecutionRequest, parameters: Mapping[str, Any]
-) -> Question | None:
-    """The question in a request.
+def cache_key(
+    metadata: FunctionMetadata,
+    *,
+    scope: str,
+    caller: tuple[str, bool, bool],
+    given: Mapping[str, Any],
+    valid: Mapping[str, Any],
+) -> CacheKey | None:
+    """The key of a provider's answer.
 
     Args:
         metadata: the provider.
-        request: who asks, and the input as it was given.
-        parameters: the input as it was validated.
+        scope: where it is asked.
+        caller: who asks: id, whether they are an administrator, whether they came with an access key.
+        given: the input as it was given.
+        valid: the input as it was validated.
 
     Returns:
         None when no answer may be given again: the provider says never, or parameters can't be told apart.
     """
     if metadata.cache_ttl_seconds <= 0:
         return None
-    asked = _canonical(metadata, request.parameters, parameters)
+    asked = _canonical(metadata, given, valid)
     if asked is None:
         return None
-    scope = request.organization.id if request.organization else GLOBAL_SCOPE
-    version = _version_of(metadata)
+    # Of a function from elsewhere nobody knows where its code ends: its answers are not for other processes.
+    version = metadata.code_version or metadata.derived.setdefault("process_version", secrets.token_hex(16))
     is_personal = metadata.cache_per == "user"
     # A role that was taken away must not leave an administrator's answers behind.
-    user = [request.caller.user_id, request.is_platform_admin, request.is_function_key] if is_personal else None
+    user = list(caller) if is_personal else None
     parts = [scope, user, metadata.name, version, metadata.cache_ttl_seconds, asked]
-    return Question(
-        key=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
+    return CacheKey(
+        digest=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
         scope=scope,
         provider=metadata.name,
         version=version,
@@ -72,16 +76,6 @@ def question_of(
         ttl_seconds=metadata.cache_ttl_seconds,
         is_personal=is_personal,
     )
-
-
-_own_versions: WeakKeyDictionary[FunctionMetadata, str] = WeakKeyDictionary()
-
-
-def _version_of(metadata: FunctionMetadata) -> str:
-    if metadata.code_version is not None:
-        return metadata.code_version
-    # Nobody knows where the code of this function ends, so its answers are not for other processes.
-    return _own_versions.setdefault(metadata, secrets.token_hex(16))
 
 
 def _canonical(metadata: FunctionMetadata, given: Mapping[str, Any], valid: Mapping[str, Any]) -> str | None:

@@ -14,21 +14,20 @@ import hashlib
 import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest, prepare
+from shared.engine import PreparedExecution, prepare
 from shared.errors import BadRequestError, ConflictError
-from shared.executions.executor import Executor, Submission, get_executor, was_not_begun
-from shared.models.base import GLOBAL_SCOPE
+from shared.execution_request import ExecutionRequest
+from shared.executions.executor import Executor, Submission, never_started
 from shared.repositories.executions.record import ExecutionRecord
-from shared.repositories.executions.store import ExecutionChangedError, ExecutionRepository
+from shared.repositories.executions.store import ExecutionChangedError, ExecutionStore
 from shared.repositories.idempotency_keys import Claim, IdempotencyKeyRepository
 from shared.repositories.ids import new_execution_id
 from shared.serialization import to_json
-from shared.storage import Storage, get_storage
 
 logger = logging.getLogger(__name__)
 
@@ -73,16 +72,16 @@ class IdempotentExecutor:
 
     Args:
         executor: runs and enqueues.
-        executions: where executions are recorded.
+        store: where executions are recorded.
         keys: where keys are claimed.
     """
 
-    def __init__(self, executor: Executor, executions: ExecutionRepository, keys: IdempotencyKeyRepository) -> None:
+    def __init__(self, executor: Executor, store: ExecutionStore, keys: IdempotencyKeyRepository) -> None:
         self._executor = executor
-        self._executions = executions
+        self._store = store
         self._keys = keys
 
-    async def submit(self, request: ExecutionRequest, key: IdempotencyKey) -> Submission:
+    async def submit_once(self, request: ExecutionRequest, key: IdempotencyKey) -> Submission:
         """As `Executor.submit`, once for each key of a caller, route and scope within 24 hours.
 
         Raises:
@@ -92,29 +91,33 @@ class IdempotentExecutor:
         """
         await ensure_loaded()
         prepared = prepare(request)
-        scope = request.organization.id if request.organization else GLOBAL_SCOPE
+        scope = request.scope
         owner = _owner(scope, request.caller.user_id, key)
-        never_begun: str | None = None
+        not_started: str | None = None
         while True:
             claim = await self._keys.claim(
-                owner, request.execution_id, key.digest, datetime.now(UTC), instead_of=never_begun
+                owner, prepared.request.execution_id, key.digest, datetime.now(UTC), instead_of=not_started
             )
             _check_digest(claim, key)
-            if claim.execution_id != request.execution_id:
+            if claim.execution_id != prepared.request.execution_id:
                 record = await self._find(scope, claim.execution_id)
                 if record is not None:
                     record = await self._ended(record)
-                    if not was_not_begun(record):
-                        return Submission(record, replayed=True)
-                    never_begun = record.execution_id
+                    if not never_started(record):
+                        return _replayed(record)
+                    not_started = record.execution_id
                     continue
-                logger.warning("A call died before it recorded execution %s; it is begun now", claim.execution_id)
-                request.execution_id = claim.execution_id
+                logger.warning(
+                    "A call died before it recorded execution %s; it is begun now",
+                    claim.execution_id,
+                    extra={"execution_id": claim.execution_id, "scope": scope},
+                )
+                prepared = _with_id(prepared, claim.execution_id)
             try:
                 return await self._executor.start(prepared, is_repeatable=True)
             except ExecutionChangedError:
                 # Somebody with the same key took this call for dead, and was faster.
-                request.execution_id = new_execution_id(datetime.now(UTC))
+                prepared = _with_id(prepared, new_execution_id(datetime.now(UTC)))
 
     async def replay(self, scope: str, user_id: str, key: IdempotencyKey) -> Submission | None:
         """What the first call with this key came to; None when nothing was begun with it, or is not recorded yet.
@@ -128,16 +131,16 @@ class IdempotentExecutor:
         if claim is None:
             return None
         _check_digest(claim, key)
-        record = await self._executions.get(scope, claim.execution_id)
-        if record is None or was_not_begun(record := await self._ended(record)):
+        record = await self._store.get(scope, claim.execution_id)
+        if record is None or never_started(record := await self._ended(record)):
             return None
-        return Submission(record, replayed=True)
+        return _replayed(record)
 
     async def _find(self, scope: str, execution_id: str) -> ExecutionRecord | None:
         deadline = time.monotonic() + WAIT_FOR_RECORD_SECONDS
         pause = _FIRST_PAUSE_SECONDS
         while True:
-            record = await self._executions.get(scope, execution_id)
+            record = await self._store.get(scope, execution_id)
             if record is not None or time.monotonic() > deadline:
                 return record
             await asyncio.sleep(pause)
@@ -150,10 +153,18 @@ class IdempotentExecutor:
         while not record.is_queued and not record.status.is_end and time.monotonic() < deadline:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            fresh = await self._executions.get(record.scope, record.execution_id)
+            fresh = await self._store.get(record.scope, record.execution_id)
             assert fresh is not None
             record = fresh
         return record
+
+
+def _replayed(record: ExecutionRecord) -> Submission:
+    return Submission(record, replayed=True, is_pending=record.is_queued or not record.status.is_end)
+
+
+def _with_id(prepared: PreparedExecution, execution_id: str) -> PreparedExecution:
+    return replace(prepared, request=replace(prepared.request, execution_id=execution_id))
 
 
 def _owner(scope: str, user_id: str, key: IdempotencyKey) -> tuple[str, str, str, str]:
@@ -163,16 +174,3 @@ def _owner(scope: str, user_id: str, key: IdempotencyKey) -> tuple[str, str, str
 def _check_digest(claim: Claim, key: IdempotencyKey) -> None:
     if claim.digest != key.digest:
         raise ConflictError("This Idempotency-Key was used before, with another body")
-
-
-_executor: tuple[Storage, IdempotentExecutor] | None = None
-
-
-def get_idempotent_executor() -> IdempotentExecutor:
-    """The one of this process, on the storage account of its settings."""
-    global _executor
-    storage = get_storage()
-    if _executor is None or _executor[0] is not storage:
-        executor = IdempotentExecutor(get_executor(), ExecutionRepository(storage), IdempotencyKeyRepository(storage))
-        _executor = (storage, executor)
-    return _executor[1]

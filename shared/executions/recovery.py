@@ -16,16 +16,16 @@ from typing import Any, TypeVar
 
 from shared.discovery import ensure_loaded
 from shared.executions.lease import LEASE_SECONDS, RENEW_EVERY_SECONDS, last_line_before
-from shared.executions.queue_messages import EXECUTION_QUEUE
-from shared.executions.queueing import Outbox
+from shared.executions.queueing import ExecutionQueue
 from shared.executions.retries import retry_wait
 from shared.logs.buffer import LogBuffer, within_bounds
 from shared.models.executions import ExecutionStatus
+from shared.models.results import ExecutionResult
 from shared.registry import RetryPolicy, get_registry
-from shared.repositories.executions.record import ExecutionEnd, ExecutionRecord
+from shared.repositories.executions.record import ExecutionRecord
 from shared.repositories.executions.rows import UnfinishedExecution
-from shared.repositories.executions.store import ExecutionChangedError, ExecutionRepository
-from shared.storage import MissingError, Queue, Storage, get_storage
+from shared.repositories.executions.store import ExecutionChangedError, ExecutionStore
+from shared.storage import MissingError
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +58,13 @@ class Recovery:
     """Looks after the executions of all scopes.
 
     Args:
-        executions: where they are recorded.
-        queue: the queue `workflow-executions`.
+        store: where they are recorded.
+        queue: where they wait for a worker.
     """
 
-    def __init__(self, executions: ExecutionRepository, queue: Queue) -> None:
-        self._executions = executions
+    def __init__(self, store: ExecutionStore, queue: ExecutionQueue) -> None:
+        self._store = store
         self._queue = queue
-        self._outbox = Outbox(executions, queue)
 
     async def recover(self) -> Recovered:
         """Looks once; a look that finds expired leases takes `CONFIRM_SECONDS`.
@@ -76,13 +75,13 @@ class Recovery:
         await ensure_loaded()
         recovered = Recovered()
         now = datetime.now(UTC)
-        scopes = await self._executions.scopes()
+        scopes = await self._store.scopes()
         expired = [record for scope in scopes for record in await self._expired(scope, now)]
         if expired:
             await asyncio.sleep(CONFIRM_SECONDS)
             await _each(expired, lambda record: self._end_lost(record, recovered))
         # Last, since without the queue nothing can be sent, and lost runs can be ended all the same.
-        oldest_waiting = await self._queue.front() or now
+        oldest_waiting = await self._queue.oldest() or now
         for scope in scopes:
             await self._send_unsent(scope, min(now, oldest_waiting), recovered)
         if recovered != Recovered():
@@ -105,7 +104,7 @@ class Recovery:
                 found.append(record)
 
         for status in (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING):
-            rows = [row async for row in self._executions.unfinished(scope, status, began_before)]
+            rows = [row async for row in self._store.unfinished(scope, status, began_before)]
             await _each([row for row in rows if row.started_at is None or row.started_at < began_before], look)
         return found
 
@@ -115,27 +114,31 @@ class Recovery:
         wait = retry_wait(policy, record, end)
         try:
             if wait is None:
-                await self._executions.finish(record, end)
+                await self._store.finish(record, end)
                 recovered.failed += 1
             else:
-                await self._outbox.retry(record, end, wait)
+                await self._queue.retry(record, end, wait)
                 recovered.retried += 1
         except ExecutionChangedError:
-            logger.debug("Execution %s is not lost, or was recovered elsewhere", record.execution_id)
+            logger.debug(
+                "Execution %s is not lost, or was recovered elsewhere", record.execution_id, extra=record.log_extra
+            )
 
-    async def _lost_end(self, record: ExecutionRecord) -> ExecutionEnd:
-        lines = await self._executions.lines_so_far(record)
+    async def _lost_end(self, record: ExecutionRecord) -> ExecutionResult:
+        lines = await self._store.lines_so_far(record)
         last = lines[-1]["seq"] if lines else last_line_before(record)
-        note = LogBuffer(last=last)
-        note.add("error", "The worker was lost; what the run wrote in its last second may be missing here", "engine")
+        own = LogBuffer(last=last)
+        own.add("error", "The worker was lost; what the run wrote in its last second may be missing here", "engine")
         assert record.lease_until is not None
-        return ExecutionEnd(
+        return ExecutionResult(
+            execution_id=record.execution_id,
             status=ExecutionStatus.FAILED,
             completed_at=datetime.now(UTC),
             error_message=f"The worker that ran {record.workflow_name} was lost",
             error_type="WorkerLost",
+            duration_ms=None,
             error_details={"logsIncomplete": True, "leaseExpiredAt": record.lease_until.isoformat()},
-            logs=within_bounds([*lines, *note.entries()]),
+            logs=within_bounds([*lines, *own.entries()]),
             progress=record.progress,
         )
 
@@ -149,20 +152,24 @@ class Recovery:
             if record is None or not (record.is_unsent or (record.due_at or record.created_at) < sent_by):
                 return
             try:
-                await self._outbox.send_again(record)
+                await self._queue.resend(record)
                 recovered.sent += 1
             except ExecutionChangedError:
-                logger.debug("Execution %s no longer waits", row.execution_id)
+                logger.debug("Execution %s no longer waits", row.execution_id, extra=record.log_extra)
 
-        await _each([row async for row in self._executions.unsent(scope)], send)
-        waiting = self._executions.unfinished(scope, ExecutionStatus.PENDING, sent_by)
+        await _each([row async for row in self._store.unsent(scope)], send)
+        waiting = self._store.unfinished(scope, ExecutionStatus.PENDING, sent_by)
         await _each([row async for row in waiting if row.due_at is None or row.due_at < sent_by], send)
 
     async def _read(self, scope: str, execution_id: str) -> ExecutionRecord | None:
         try:
-            return await self._executions.get(scope, execution_id)
+            return await self._store.get(scope, execution_id)
         except MissingError:
-            logger.exception("Execution %s can't be read, and is left as it is", execution_id)
+            logger.exception(
+                "Execution %s can't be read, and is left as it is",
+                execution_id,
+                extra={"execution_id": execution_id, "scope": scope},
+            )
             return None
 
 
@@ -176,15 +183,3 @@ async def _each(items: list[T], work: Callable[[T], Coroutine[Any, Any, None]]) 
     """Does the work for each item, a few at the same time; the first error ends it."""
     for start in range(0, len(items), _AT_ONCE):
         await asyncio.gather(*(work(item) for item in items[start : start + _AT_ONCE]))
-
-
-_recovery: tuple[Storage, Recovery] | None = None
-
-
-def get_recovery() -> Recovery:
-    """The recovery of this process, on the storage account of its settings."""
-    global _recovery
-    storage = get_storage()
-    if _recovery is None or _recovery[0] is not storage:
-        _recovery = (storage, Recovery(ExecutionRepository(storage), storage.queue(EXECUTION_QUEUE)))
-    return _recovery[1]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.models.executions import ExecutionStatus
+from shared.models.results import ExecutionResult
 from shared.registry import RetryPolicy
-from shared.repositories.executions.record import ExecutionEnd, ExecutionRecord
+from shared.repositories.executions.record import ExecutionRecord, new_write_token
 
 DEFAULT_BACKOFF_SECONDS = 10.0
 DEFAULT_MAX_BACKOFF_SECONDS = 3600.0
@@ -21,7 +22,7 @@ _JITTER = 0.2
 _NOT_RETRIED = frozenset({"UserError", "ValidationError", "NotFound"})
 
 
-def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: ExecutionEnd) -> float | None:
+def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: ExecutionResult) -> float | None:
     """Seconds until the next attempt; None when there is none.
 
     Args:
@@ -39,20 +40,24 @@ def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: Executi
     return min(backoff * spread, longest)
 
 
-def next_attempt(record: ExecutionRecord, end: ExecutionEnd, wait: float) -> ExecutionRecord:
+def next_attempt(record: ExecutionRecord, end: ExecutionResult, wait: float) -> ExecutionRecord:
     """The record as it waits for its next attempt, `wait` seconds from this one's end, with what this one came to."""
-    blank = ExecutionEnd(status=ExecutionStatus.PENDING, completed_at=end.completed_at)
+    completed_at = end.completed_at or datetime.now(UTC)
     return replace(
-        blank.of(record),
-        completed_at=None,
+        record,
+        status=ExecutionStatus.PENDING,
         started_at=None,
+        progress=None,
         attempt=record.attempt + 1,
-        attempts=(*record.attempts, _outcome(record, end)),
-        due_at=end.completed_at + timedelta(seconds=wait),
+        attempts=(*record.attempts, _outcome(record, end, completed_at)),
+        due_at=completed_at + timedelta(seconds=wait),
+        is_unsent=False,
+        lease_until=None,
+        write_token=new_write_token(),
     )
 
 
-def _outcome(record: ExecutionRecord, end: ExecutionEnd) -> dict[str, Any]:
+def _outcome(record: ExecutionRecord, end: ExecutionResult, completed_at: datetime) -> dict[str, Any]:
     return {
         "attempt": record.attempt,
         "status": str(end.status),
@@ -60,7 +65,7 @@ def _outcome(record: ExecutionRecord, end: ExecutionEnd) -> dict[str, Any]:
         "error": end.error_message,
         "details": end.error_details,
         "startedAt": record.started_at.isoformat() if record.started_at else None,
-        "completedAt": end.completed_at.isoformat(),
+        "completedAt": completed_at.isoformat(),
         "durationMs": end.duration_ms,
         "logs": list(end.logs),
     }

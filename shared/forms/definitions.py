@@ -8,10 +8,10 @@ from shared.errors import FieldError, InvalidInputError
 from shared.forms.cascades import check_cycles
 from shared.forms.choices import WrongValueError
 from shared.forms.expressions import ExpressionError, compile_expression
-from shared.forms.patterns import is_usable_pattern
 from shared.forms.values import is_empty, read_value
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
-from shared.parameters.plans import plan_of
+from shared.parameters.types import is_linear_pattern
+from shared.parameters.validation import plan_of
 from shared.registry import get_registry
 
 _Loc = list[str | int]
@@ -73,7 +73,7 @@ def _field_problems(body: FormRequest) -> Iterator[FieldError]:
 
 
 def _validation_problems(rules: FieldValidation, place: _Loc) -> Iterator[FieldError]:
-    if rules.pattern is not None and not is_usable_pattern(rules.pattern):
+    if rules.pattern is not None and not is_linear_pattern(rules.pattern):
         message = "is no regular expression, or one with look-around or back references, which are not taken"
         yield _problem([*place, "pattern"], "pattern", message)
     if rules.min is not None and rules.max is not None and rules.min > rules.max:

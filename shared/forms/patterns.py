@@ -1,12 +1,8 @@
-"""Regular expressions in forms: which of them can be used, and what one may cost."""
+"""What a regular expression costs that stands in an expression of a form."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
-
-from pydantic import Field, TypeAdapter
-from pydantic_core import SchemaError
 
 TOO_HEAVY = 1_000_000_000
 _OF_UNICODE = 40
@@ -25,17 +21,6 @@ _PIECE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _UNICODE_IN_CLASS = re.compile(r"\\[wWdDsSpP]")
-
-
-def is_usable_pattern(pattern: str) -> bool:
-    """Whether a pattern is a regular expression without look-around and back references: one whose time grows only
-    with the text's length, whoever wrote the text.
-    """
-    try:
-        TypeAdapter(Annotated[str, Field(pattern=pattern)])
-    except SchemaError:
-        return False
-    return True
 
 
 def weight_of(pattern: str) -> int:

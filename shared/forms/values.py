@@ -12,9 +12,8 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from shared.forms.choices import WrongValueError, own_choices
-from shared.forms.patterns import is_usable_pattern
 from shared.models.forms import CHOICE_TYPES, FieldValidation, FormField
-from shared.parameters.types import value_type
+from shared.parameters.types import is_linear_pattern, value_type
 from shared.registry import WorkflowParameter
 
 # More digits than a float can tell apart stay an int.
@@ -79,7 +78,7 @@ def _read_choice_or_file(field: FormField, value: Any, rules: FieldValidation) -
 
 
 def _text(kind: str, value: Any, rules: FieldValidation) -> str:
-    if rules.pattern is not None and not is_usable_pattern(rules.pattern):
+    if rules.pattern is not None and not is_linear_pattern(rules.pattern):
         raise WrongValueError("pattern_unusable", "The form's pattern for this field can't be used")
     text = cast("str", _validated(kind, rules.pattern, value))
     _check_bounds(rules, len(text), "characters")

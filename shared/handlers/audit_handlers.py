@@ -2,49 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
-
 from shared.access.principal import Principal
-from shared.models.audit import AuditEntry, AuditPage, AuditQuery
-from shared.repositories.audit import AuditRepository
-from shared.repositories.ids import new_execution_id
-from shared.storage import get_storage
-
-
-async def note(
-    principal: Principal,
-    action: str,
-    target: str,
-    details: Mapping[str, Any] | None = None,
-    *,
-    scope: str | None = None,
-) -> None:
-    """Writes down what is about to be done; what can't be written down must not be done.
-
-    Args:
-        principal: who does it.
-        action: such as `form.update`.
-        target: id, key or name of what it is done to.
-        details: more of it, without values that somebody may not see.
-        scope: whose log it goes to; left out, the caller's scope.
-
-    Raises:
-        StorageUnavailableError: it can't be written.
-    """
-    now = datetime.now(UTC)
-    entry = AuditEntry(
-        id=new_execution_id(now),
-        at=now,
-        user_id=principal.caller.user_id,
-        user_name=principal.caller.name,
-        action=action,
-        target=target,
-        details=dict(details or {}),
-        scope=scope or principal.scope,
-    )
-    await AuditRepository(get_storage()).add(entry)
+from shared.handlers.services import get_services
+from shared.models.audit import AuditPage, AuditQuery
 
 
 async def list_audit(query: AuditQuery, principal: Principal) -> AuditPage:
@@ -53,5 +13,5 @@ async def list_audit(query: AuditQuery, principal: Principal) -> AuditPage:
     Raises:
         BadRequestError: the continuation token is not one of this log.
     """
-    entries, token = await AuditRepository(get_storage()).list(principal.scope, query.limit, query.continuation_token)
+    entries, token = await get_services().audit_entries.list(principal.scope, query.limit, query.continuation_token)
     return AuditPage(entries=entries, continuation_token=token)

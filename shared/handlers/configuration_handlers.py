@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, StrictBool, StrictInt, TypeAdapter, ValidationError
 
 from shared.access.principal import Principal
 from shared.configuration.secrets import setting_named_by
-from shared.configuration.values import get_configuration
 from shared.errors import FieldError, InvalidInputError, NotFoundError
-from shared.handlers.audit_handlers import note
+from shared.handlers.services import get_services
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.configuration import ConfigType, ConfigValue, ConfigWrite
-from shared.repositories.configuration import ConfigurationRepository
 from shared.serialization import to_json
 from shared.settings.environment import get_settings
-from shared.storage import get_storage
 
 LONGEST_VALUE_CHARACTERS = 32 * 1024
 
@@ -29,18 +27,19 @@ def _text_only(value: Any) -> Any:
     return value
 
 
-# Numbers and flags also as text, but neither as the other.
-_TYPES: dict[ConfigType, TypeAdapter[Any]] = {
-    "int": TypeAdapter(StrictInt | Annotated[int, BeforeValidator(_text_only)]),
-    "bool": TypeAdapter(StrictBool | Annotated[bool, BeforeValidator(_text_only)]),
-}
+@lru_cache
+def _adapter(kind: ConfigType) -> TypeAdapter[Any]:
+    """Numbers and flags also as text, but neither as the other."""
+    if kind == "int":
+        return TypeAdapter(StrictInt | Annotated[int, BeforeValidator(_text_only)])
+    return TypeAdapter(StrictBool | Annotated[bool, BeforeValidator(_text_only)])
 
 
 async def list_config(principal: Principal) -> list[ConfigValue]:
     """The values of the caller's scope, then the global ones, each by key. One that stands in both is in force as the
     scope's.
     """
-    return await _repository().read(principal.scope)
+    return await get_services().configuration_values.read(principal.scope)
 
 
 async def set_config(body: ConfigWrite, principal: Principal) -> tuple[ConfigValue, bool]:
@@ -64,9 +63,9 @@ async def set_config(body: ConfigWrite, principal: Principal) -> tuple[ConfigVal
         updated_by=principal.caller.user_id,
         updated_at=datetime.now(UTC),
     )
-    await note(principal, "config.set", body.key, {"type": body.type}, scope=scope)
-    is_new = await _repository().put(value)
-    get_configuration().forget()
+    await get_services().audit.record(principal, "config.set", body.key, {"type": body.type}, scope=scope)
+    is_new = await get_services().configuration_values.put(value)
+    get_services().configuration.invalidate()
     return value, is_new
 
 
@@ -76,12 +75,12 @@ async def delete_config(key: str, scope: str | None, principal: Principal) -> No
     Raises:
         NotFoundError: the scope is not the one that the call works in, or has no such value.
     """
-    place = _scope_of(scope, principal)
-    if key not in {value.key for value in await _repository().read(place) if value.scope == place}:
+    place, services = _scope_of(scope, principal), get_services()
+    if key not in {value.key for value in await services.configuration_values.read(place) if value.scope == place}:
         raise NotFoundError("There is no configuration value of this key")
-    await note(principal, "config.delete", key, scope=place)
-    await _repository().delete(place, key)
-    get_configuration().forget()
+    await services.audit.record(principal, "config.delete", key, scope=place)
+    await services.configuration_values.delete(place, key)
+    services.configuration.invalidate()
 
 
 def _scope_of(named: str | None, principal: Principal) -> str:
@@ -103,7 +102,7 @@ def _typed(kind: ConfigType, value: Any) -> Any:
         value = to_json(value)
     else:
         try:
-            value = _TYPES[kind].validate_python(value)
+            value = _adapter(kind).validate_python(value)
         except ValidationError:
             problem = f"must be {'a whole number' if kind == 'int' else 'true or false'}"
     if problem is None and len(json.dumps(value)) > LONGEST_VALUE_CHARACTERS:
@@ -124,7 +123,3 @@ def _reference_problem(value: Any) -> str | None:
     if name is None and get_settings().key_vault_url is None:
         return "is in a key vault, and the app's setting KEY_VAULT_URL names none"
     return None
-
-
-def _repository() -> ConfigurationRepository:
-    return ConfigurationRepository(get_storage())

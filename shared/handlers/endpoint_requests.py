@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from pydantic_core import from_json
-
 from shared.context import HttpRequestInfo
 from shared.errors import BadRequestError
+from shared.handlers.json_bodies import read_json
 
 BODY_PARAMETER = "body"
 _MAX_FIELDS = 1000
@@ -59,7 +58,7 @@ def parameters_of(request: HttpRequestInfo, names: Collection[str]) -> dict[str,
         names: the workflow's parameters.
 
     Raises:
-        BadRequestError: the body is not what its Content-Type says.
+        BadRequestError: the body is not what its Content-Type says, or has a number that is too large.
     """
     values: dict[str, Any] = dict(request.query)
     found = _body_of(request)
@@ -77,7 +76,7 @@ def _body_of(request: HttpRequestInfo) -> Any:
     kind = kind.strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return from_json(request.body, allow_inf_nan=False)
+            return read_json(request.body)
         except ValueError as error:
             raise BadRequestError(f"The body is no JSON: {error}") from None
     if kind.startswith("text/"):
@@ -93,7 +92,7 @@ def _json_object(body: bytes) -> Any:
     if not body.lstrip().startswith(b"{"):
         return None
     try:
-        return from_json(body, allow_inf_nan=False)
+        return read_json(body)
     except ValueError:
         return None
 

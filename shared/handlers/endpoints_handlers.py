@@ -8,21 +8,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from shared.access.principal import PUBLIC, Principal
-from shared.access.rate_limits import RateLimiter
 from shared.context import HttpRequestInfo
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest
 from shared.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthorizedError
 from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.endpoint_requests import parameters_of, without_secrets
+from shared.handlers.services import get_services
 from shared.handlers.submission import Executed, submit
 from shared.models.executions import ExecutionAccepted
 from shared.registry import WORKFLOW, FunctionMetadata, get_registry
 from shared.repositories.ids import new_execution_id
 from shared.repositories.workflow_keys import AccessKey
 from shared.settings.environment import get_settings
-
-_RATES = RateLimiter()
 
 
 async def call_endpoint(name: str, request: HttpRequestInfo, principal: Principal | None) -> Executed:
@@ -114,9 +112,9 @@ def _check_key(key: AccessKey, name: str, metadata: FunctionMetadata | None) -> 
 def _count(principal: Principal, name: str) -> None:
     settings = get_settings()
     if principal.is_public:
-        _RATES.take(f"public:{name}", settings.public_rate_per_minute)
+        get_services().rates.take(f"public:{name}", settings.public_rate_per_minute)
     elif principal.key is not None:
-        _RATES.take(f"key:{principal.key.key_id}", settings.endpoint_rate_per_minute)
+        get_services().rates.take(f"key:{principal.key.key_id}", settings.endpoint_rate_per_minute)
 
 
 def _idempotency_key(name: str, request: HttpRequestInfo, principal: Principal) -> IdempotencyKey | None:

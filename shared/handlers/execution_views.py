@@ -8,7 +8,8 @@ from typing import Any
 from shared.access.principal import Principal
 from shared.errors import UserError
 from shared.models.executions import ExecutionDetail, ExecutionLinks, ExecutionResponse, ExecutionStatus
-from shared.repositories.executions.record import ExecutionRecord, JsonObject
+from shared.models.results import ExecutionResult, JsonObject
+from shared.repositories.executions.record import ExecutionRecord
 
 # What a failure's details hold for administrators alone: source lines, local variables, and where in the code it was.
 _ADMIN_DETAILS = frozenset({"failure", "where"})
@@ -18,21 +19,22 @@ _TOLD_TO_ANYBODY = "The workflow failed"
 def response_of(record: ExecutionRecord, principal: Principal, *, is_transient: bool = False) -> ExecutionResponse:
     """What a run came to, as far as the caller may see it."""
     admin = principal.is_platform_admin
-    if principal.is_public and record.status is ExecutionStatus.FAILED and record.error_type != UserError.__name__:
+    end = record.end or ExecutionResult(execution_id=record.execution_id, status=record.status, duration_ms=None)
+    if end.status is ExecutionStatus.FAILED and principal.is_public and end.error_type != UserError.__name__:
         # What an exception says can be anything, and is not for everybody.
-        record = replace(record, error_message=_TOLD_TO_ANYBODY, error_type=None, error_details=None)
+        end = replace(end, error_message=_TOLD_TO_ANYBODY, error_type=None, error_details=None)
     return ExecutionResponse(
         execution_id=record.execution_id,
         status=record.status,
-        result=record.result,
-        error=record.error_message,
-        error_type=record.error_type,
-        details=_details_of(record.error_details, admin=admin),
-        duration_ms=record.duration_ms,
+        result=end.result,
+        error=end.error_message,
+        error_type=end.error_type,
+        details=_details_of(end.error_details, admin=admin),
+        duration_ms=end.duration_ms,
         started_at=record.started_at,
-        completed_at=record.completed_at,
-        logs=[dict(entry) for entry in record.logs] if admin else None,
-        variables=dict(record.variables) if admin and record.variables is not None else None,
+        completed_at=end.completed_at,
+        logs=[dict(entry) for entry in end.logs] if admin else None,
+        variables=dict(end.variables) if admin and end.variables is not None else None,
         is_transient=is_transient,
     )
 
@@ -47,7 +49,7 @@ def detail_of(record: ExecutionRecord, principal: Principal) -> ExecutionDetail:
         executed_by=record.executed_by,
         executed_by_name=record.executed_by_name,
         input_data=dict(record.input_data) if record.input_data is not None else None,
-        result_type=record.result_type,
+        result_type=record.end.result_type if record.end is not None else None,
         attempt=record.attempt,
         attempts=[_attempt_of(outcome, principal) for outcome in record.attempts],
         progress=dict(record.progress) if record.progress is not None else None,

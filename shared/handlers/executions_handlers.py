@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.access.principal import Principal
-from shared.configuration.values import get_configuration
 from shared.engine import ExecutionRequest
 from shared.errors import NotFoundError, UnauthorizedError
-from shared.executions.executor import get_executor
 from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.execution_views import detail_of, links_of
+from shared.handlers.services import get_services
 from shared.handlers.submission import Executed, submit
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import (
@@ -32,9 +31,7 @@ from shared.models.executions import (
 )
 from shared.registry import WORKFLOW
 from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
-from shared.repositories.executions.store import ExecutionRepository
 from shared.repositories.ids import new_execution_id, parse_execution_id
-from shared.storage import get_storage
 
 _LOOK_AGAIN_SECONDS = 1.0
 
@@ -52,7 +49,7 @@ async def list_executions(query: ExecutionListQuery, principal: Principal) -> Ex
         created_from=query.start_date,
         created_to=query.end_date,
     )
-    executions, token = await _repository().list(
+    executions, token = await get_services().executions.list(
         principal.scope, filters, limit=query.limit, token=query.continuation_token
     )
     return ExecutionList(executions=executions, continuation_token=token)
@@ -67,7 +64,7 @@ async def get_execution(execution_id: str, principal: Principal) -> ExecutionDet
     record = await _find(execution_id, principal)
     if record.input_data:
         # Of all that is shown the input alone is stored as it came, since a run needs it so.
-        mask = await get_configuration().mask(record.scope)
+        mask = (await get_services().configuration.of_run(record.scope)).mask
         if mask:
             record = replace(record, input_data=await asyncio.to_thread(mask.json, dict(record.input_data)))
     return detail_of(record, principal)
@@ -93,8 +90,12 @@ async def get_result(
         record = await _find(execution_id, principal)
     else:
         raise UnauthorizedError("Sign in to use this")
+    end = record.end
     return ExecutionResultView(
-        execution_id=record.execution_id, status=record.status, result=record.result, result_type=record.result_type
+        execution_id=record.execution_id,
+        status=record.status,
+        result=end.result if end is not None else None,
+        result_type=end.result_type if end is not None else None,
     )
 
 
@@ -120,9 +121,11 @@ async def get_logs(execution_id: str, query: ExecutionLogsQuery, principal: Prin
 
 async def _lines_after(record: ExecutionRecord, after: int) -> list[dict[str, Any]]:
     entries = [entry for attempt in record.attempts for entry in attempt["logs"]]
-    lines = [dict(entry) for entry in (*entries, *record.logs) if entry["seq"] > after]
+    if record.end is not None:
+        entries += record.end.logs
+    lines = [dict(entry) for entry in entries if entry["seq"] > after]
     if record.status in (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING):
-        lines += await _repository().lines_so_far(record, after)
+        lines += await get_services().executions.lines_so_far(record, after)
     return lines
 
 
@@ -133,7 +136,10 @@ async def get_variables(execution_id: str, principal: Principal) -> ExecutionVar
         NotFoundError: there is no such execution that the caller may see.
     """
     record = await _find(execution_id, principal)
-    return ExecutionVariablesView(execution_id=record.execution_id, variables=dict(record.variables or {}))
+    return ExecutionVariablesView(
+        execution_id=record.execution_id,
+        variables=dict((record.end.variables if record.end is not None else None) or {}),
+    )
 
 
 async def cancel_execution(execution_id: str, principal: Principal) -> ExecutionAccepted:
@@ -143,7 +149,7 @@ async def cancel_execution(execution_id: str, principal: Principal) -> Execution
         NotFoundError: there is no such execution that the caller may see.
         ConflictError: it has ended already.
     """
-    record = await get_executor().cancel(await _find(execution_id, principal))
+    record = await get_services().executor.cancel(await _find(execution_id, principal))
     ended = record.status.is_end
     message = f"{record.workflow_name} was cancelled" if ended else f"{record.workflow_name} was asked to end"
     return ExecutionAccepted(
@@ -177,7 +183,7 @@ async def rerun_execution(
 
 async def _find_by_token(execution_id: str, result_token: str) -> ExecutionRecord:
     parsed = parse_execution_id(execution_id)
-    record = await _repository().get(GLOBAL_SCOPE, parsed) if parsed is not None else None
+    record = await get_services().executions.get(GLOBAL_SCOPE, parsed) if parsed is not None else None
     digest = record.result_token_digest if record is not None else None
     given = hashlib.sha256(result_token.encode("utf-8", "surrogatepass")).hexdigest()
     if record is None or digest is None or not hmac.compare_digest(digest, given):
@@ -187,12 +193,8 @@ async def _find_by_token(execution_id: str, result_token: str) -> ExecutionRecor
 
 async def _find(execution_id: str, principal: Principal) -> ExecutionRecord:
     parsed = parse_execution_id(execution_id)
-    record = await _repository().get(principal.scope, parsed) if parsed is not None else None
+    record = await get_services().executions.get(principal.scope, parsed) if parsed is not None else None
     own = record is not None and record.executed_by == principal.caller.user_id
     if record is None or not (own or principal.is_platform_admin):
         raise NotFoundError("There is no execution of this id")
     return record
-
-
-def _repository() -> ExecutionRepository:
-    return ExecutionRepository(get_storage())

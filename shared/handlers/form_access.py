@@ -8,14 +8,9 @@ from __future__ import annotations
 
 from shared.access.principal import Principal
 from shared.errors import ConflictError
+from shared.handlers.services import get_services
 from shared.models.forms import Form
-from shared.repositories.forms import FormRepository, StoredForm, not_found
-from shared.storage import get_storage
-
-
-def form_repository() -> FormRepository:
-    """Where the app's forms are."""
-    return FormRepository(get_storage())
+from shared.repositories.forms import StoredForm, not_found
 
 
 def may_see(form: Form, principal: Principal) -> bool:
@@ -31,7 +26,7 @@ async def find_form(form_id: str, principal: Principal) -> StoredForm:
     Raises:
         NotFoundError: there is none for this caller.
     """
-    stored = await form_repository().get(principal.scope, form_id)
+    stored = await get_services().forms.get(principal.scope, form_id)
     if not may_see(stored.form, principal):
         raise not_found()
     return stored

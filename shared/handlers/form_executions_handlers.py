@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest, prepare, resolve, run
+from shared.engine import ExecutionRequest, RunControl, prepare, resolve
 from shared.executions.idempotency import IdempotencyKey
 from shared.forms.checks import submitted_values
 from shared.forms.state import FormState
@@ -16,10 +16,11 @@ from shared.handlers.form_access import find_form, form_to_run
 from shared.handlers.form_choices import current_choices
 from shared.handlers.form_files import resolve_files
 from shared.handlers.run_failures import failure_of
+from shared.handlers.services import get_services
 from shared.handlers.submission import Executed, replay, submit
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import FormDataRequest, StartupResponse
-from shared.parameters.plans import plan_of
+from shared.parameters.validation import plan_of
 from shared.registry import WORKFLOW
 from shared.repositories.ids import new_execution_id
 from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS
@@ -100,9 +101,9 @@ async def start_form(
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,
         use=WORKFLOW,
-        time_limit_seconds=HTTP_RUN_LIMIT_SECONDS,
     )
-    result = await run(prepare(request, metadata))
+    control = RunControl(limit_seconds=HTTP_RUN_LIMIT_SECONDS)
+    result = await get_services().engine.run(prepare(request, metadata), control)
     if result.status is not ExecutionStatus.SUCCESS:
         raise failure_of("workflow", metadata.name, result, principal)
     return StartupResponse(result=result.result)

@@ -14,18 +14,14 @@ from typing import Any, cast
 
 from shared.access.principal import Principal
 from shared.errors import FieldError, InvalidInputError
+from shared.handlers.services import get_services
 from shared.models.forms import Form, FormField
-from shared.repositories.form_uploads import FormUploadRepository, Upload
-from shared.storage import BlobProperties, get_storage
+from shared.repositories.form_uploads import Upload
+from shared.storage import BlobProperties
 
 _BYTES_PER_MB = 1024 * 1024
 # Of one submission, all its fields together; each costs calls to storage.
 MOST_FILES = 50
-
-
-def upload_repository() -> FormUploadRepository:
-    """Where the app's uploads are."""
-    return FormUploadRepository(get_storage())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,7 @@ class SubmittedFiles:
 
     async def mark_used(self) -> None:
         """Has the files stay for good, since a workflow gets them."""
-        await asyncio.gather(*(upload_repository().keep(upload) for upload in self.uploads))
+        await asyncio.gather(*(get_services().form_uploads.mark_used(upload) for upload in self.uploads))
 
 
 async def resolve_files(form: Form, values: Mapping[str, Any], principal: Principal) -> SubmittedFiles:
@@ -83,7 +79,7 @@ async def _find(
     form: Form, field: FormField, upload_id: str, principal: Principal
 ) -> tuple[Upload, BlobProperties] | list[FieldError]:
     """The upload and what storage says of it, or what is wrong with it."""
-    repository = upload_repository()
+    repository = get_services().form_uploads
     upload = await repository.find(principal.scope, form.id, upload_id, datetime.now(UTC))
     if upload is None or upload.field != field.name:
         return [_problem(field, "unknown_upload", "is no upload that this form issued for the field")]

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Iterable
 
 from shared.forms.problems import problems_of
-from shared.handlers.form_access import form_repository
 from shared.models.forms import Form
 from shared.models.health import FormWithProblems
 from shared.repositories.forms import FormRepository
-from shared.storage import Storage, get_storage
-from shared.ttl_cache import Kept
+from shared.ttl_cache import TtlCache
 
 _TTL_SECONDS = 60.0
 # Of one scope; the forms themselves say it too.
@@ -44,7 +42,7 @@ class ProblemIndex:
 
     def __init__(self, repository: FormRepository) -> None:
         self._repository = repository
-        self._by_scope = Kept(self._read, seconds=_TTL_SECONDS)
+        self._by_scope = TtlCache(self._read, ttl_seconds=_TTL_SECONDS)
 
     async def get(self, scope: str) -> list[FormWithProblems]:
         """Those of a scope and the global ones, `MOST_FORMS` at most.
@@ -56,7 +54,7 @@ class ProblemIndex:
 
     def invalidate(self) -> None:
         """Has them read again: a form was changed."""
-        self._by_scope.forget()
+        self._by_scope.invalidate()
 
     async def _read(self, scope: str) -> list[FormWithProblems]:
         forms = await all_with_problems(stored.form for stored in await self._repository.list(scope))
@@ -65,15 +63,3 @@ class ProblemIndex:
             for form in forms
             if form.problems
         ][:MOST_FORMS]
-
-
-_index: tuple[Storage, ProblemIndex] | None = None
-
-
-def get_problem_index() -> ProblemIndex:
-    """The index of this process's storage."""
-    global _index
-    storage = get_storage()
-    if _index is None or _index[0] is not storage:
-        _index = (storage, ProblemIndex(form_repository()))
-    return _index[1]

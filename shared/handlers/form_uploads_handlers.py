@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from shared.access.principal import Principal
 from shared.errors import BadRequestError, FieldError, InvalidInputError
 from shared.handlers.form_access import form_to_run
-from shared.handlers.form_files import problems_of_file, upload_repository
+from shared.handlers.form_files import problems_of_file
+from shared.handlers.services import get_services
 from shared.models.forms import Form, FormField, UploadUrlRequest, UploadUrlResponse
 
 URL_VALID_FOR = timedelta(minutes=15)
@@ -32,7 +33,7 @@ async def make_upload_url(form_id: str, body: UploadUrlRequest, principal: Princ
         raise InvalidInputError(f"The file does not fit the field {field.name!r}", problems)
     now = datetime.now(UTC)
     expires_at = now + URL_VALID_FOR
-    upload, url = await upload_repository().give_out(
+    upload, url = await get_services().form_uploads.issue(
         principal.scope, form.id, field.name, body.file_name, now, expires_at
     )
     return UploadUrlResponse(

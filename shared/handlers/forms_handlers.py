@@ -12,9 +12,9 @@ from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.errors import FieldError, InvalidInputError, PreconditionFailedError
 from shared.forms.definitions import check_definition
-from shared.handlers.audit_handlers import note
-from shared.handlers.form_access import find_form, form_repository, may_see
-from shared.handlers.form_problems import all_with_problems, get_problem_index, with_problems
+from shared.handlers.form_access import find_form, may_see
+from shared.handlers.form_problems import all_with_problems, with_problems
+from shared.handlers.services import get_services
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.forms import Form, FormList, FormRequest
 from shared.repositories.forms import StoredForm
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 async def list_forms(principal: Principal) -> FormList:
     """The forms that the caller may see: those of their scope, then the global ones, each by name."""
-    found = await form_repository().list(principal.scope)
+    found = await get_services().forms.list(principal.scope)
     seen = [stored.form for stored in found if may_see(stored.form, principal)]
     return FormList(forms=await all_with_problems(seen))
 
@@ -61,8 +61,8 @@ async def create_form(body: FormRequest, principal: Principal) -> StoredForm:
         created_at=now,
         updated_at=now,
     )
-    await note(principal, "form.create", form.id, {"name": form.name}, scope=scope)
-    return await form_repository().create(scope, form)
+    await get_services().audit.record(principal, "form.create", form.id, {"name": form.name}, scope=scope)
+    return await get_services().forms.create(scope, form)
 
 
 async def update_form(
@@ -99,11 +99,11 @@ async def update_form(
             created_at=before.created_at,
             updated_at=datetime.now(UTC),
         )
-        await note(principal, "form.update", form.id, {"name": form.name}, scope=stored.scope)
-        return await form_repository().replace(stored, form, versions)
+        await get_services().audit.record(principal, "form.update", form.id, {"name": form.name}, scope=stored.scope)
+        return await get_services().forms.replace(stored, form, versions)
 
     changed = await _until_written(change, versions)
-    get_problem_index().invalidate()
+    get_services().form_problems.invalidate()
     return changed
 
 
@@ -112,11 +112,13 @@ async def delete_form(form_id: str, principal: Principal, versions: Collection[s
 
     async def delete() -> None:
         stored = await find_form(form_id, principal)
-        await note(principal, "form.delete", form_id, {"name": stored.form.name}, scope=stored.scope)
-        await form_repository().delete(stored, datetime.now(UTC), versions)
+        await get_services().audit.record(
+            principal, "form.delete", form_id, {"name": stored.form.name}, scope=stored.scope
+        )
+        await get_services().forms.delete(stored, datetime.now(UTC), versions)
 
     await _until_written(delete, versions)
-    get_problem_index().invalidate()
+    get_services().form_problems.invalidate()
 
 
 _IS_GLOBAL_STAYS = FieldError(loc=["body", "isGlobal"], type="immutable", msg="can't be changed; make a new form")

@@ -9,11 +9,10 @@ from typing import Any
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded, get_workspace
 from shared.errors import ServiceUnavailableError, StorageUnavailableError
-from shared.handlers.form_problems import get_problem_index
+from shared.handlers.services import get_services
 from shared.models.health import FormWithProblems, Health, HealthDetails, HealthModel, LoadErrorModel
 from shared.registry import get_registry
 from shared.runtime.watch import pool_figures
-from shared.storage import get_storage
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ async def get_health(principal: Principal | None) -> HealthModel:
     figures = pool_figures()
     busy: Health = "degraded" if figures["abandoned"] or figures["waiting"] else "healthy"
     checks: dict[str, Health] = {
-        "storage": "healthy" if await get_storage().check() else "unhealthy",
+        "storage": "healthy" if await get_services().storage.check() else "unhealthy",
         "workspace": "degraded" if errors else "healthy",
         "runs": busy,
     }
@@ -55,7 +54,7 @@ async def _look_at_forms(scope: str) -> tuple[Health | None, list[FormWithProble
     """How the forms of a scope are, and which of them have problems; None for what can't be said now."""
     try:
         async with asyncio.timeout(_FORMS_WITHIN_SECONDS):
-            found = await get_problem_index().get(scope)
+            found = await get_services().form_problems.get(scope)
     except (StorageUnavailableError, TimeoutError):
         return None, None
     except Exception:

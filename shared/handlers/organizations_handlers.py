@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from shared.access.organizations import forget_organizations
 from shared.access.principal import Principal
 from shared.errors import FieldError, InvalidInputError
-from shared.handlers.audit_handlers import note
+from shared.handlers.services import get_services
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.organizations import OrganizationCreate, OrganizationModel, OrganizationPatch
-from shared.repositories.organizations import Directory, OrganizationRepository
-from shared.storage import get_storage
+from shared.repositories.organizations import Directory
 
 _NEVER_NULL = ("name", "members", "is_active")
 
 
 async def list_organizations() -> list[OrganizationModel]:
     """All organizations, by name."""
-    directory = await _repository().read()
+    directory = await get_services().organization_directory.read()
     return sorted(directory.organizations.values(), key=lambda found: found.name.casefold())
 
 
@@ -30,7 +29,7 @@ async def get_organization(org_id: str) -> OrganizationModel:
     Raises:
         NotFoundError: there is none of this id.
     """
-    return (await _repository().read()).find(org_id)
+    return (await get_services().organization_directory.read()).find(org_id)
 
 
 async def create_organization(body: OrganizationCreate, principal: Principal) -> OrganizationModel:
@@ -48,7 +47,7 @@ async def create_organization(body: OrganizationCreate, principal: Principal) ->
         created_at=now,
         updated_at=now,
     )
-    await note(principal, "organization.create", organization.id, {"name": organization.name}, scope=GLOBAL_SCOPE)
+    await _record(principal, "organization.create", organization.id, {"name": organization.name})
     await _change(lambda directory: directory.with_new(organization))
     return organization
 
@@ -72,7 +71,7 @@ async def update_organization(org_id: str, body: OrganizationPatch, principal: P
         raise InvalidInputError("The body is not valid", errors)
     await get_organization(org_id)
     changed = body.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"members"})
-    await note(principal, "organization.update", org_id, changed | _members_in(body), scope=GLOBAL_SCOPE)
+    await _record(principal, "organization.update", org_id, changed | _members_in(body))
     changes["updated_at"] = datetime.now(UTC)
     directory = await _change(
         lambda directory: directory.with_changed(org_id, lambda found: found.model_copy(update=changes))
@@ -87,8 +86,12 @@ async def delete_organization(org_id: str, principal: Principal) -> None:
         NotFoundError: there is none of this id.
     """
     found = await get_organization(org_id)
-    await note(principal, "organization.delete", org_id, {"name": found.name}, scope=GLOBAL_SCOPE)
+    await _record(principal, "organization.delete", org_id, {"name": found.name})
     await _change(lambda directory: directory.without(org_id))
+
+
+async def _record(principal: Principal, action: str, org_id: str, details: Mapping[str, Any]) -> None:
+    await get_services().audit.record(principal, action, org_id, details, scope=GLOBAL_SCOPE)
 
 
 def _members_in(body: OrganizationPatch) -> dict[str, int]:
@@ -96,10 +99,6 @@ def _members_in(body: OrganizationPatch) -> dict[str, int]:
 
 
 async def _change(edit: Callable[[Directory], Directory]) -> Directory:
-    directory = await _repository().change(edit)
-    forget_organizations()
+    directory = await get_services().organization_directory.change(edit)
+    get_services().organizations.invalidate()
     return directory
-
-
-def _repository() -> OrganizationRepository:
-    return OrganizationRepository(get_storage())

@@ -1,4 +1,4 @@
-"""Parameters of functions as the API shows them."""
+"""Parameters of functions as callers see them."""
 
 from __future__ import annotations
 

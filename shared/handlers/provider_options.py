@@ -10,12 +10,13 @@ from typing import Any
 
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest, prepare, resolve, run
+from shared.engine import ExecutionRequest, prepare, resolve
 from shared.errors import ProviderTimeoutError
 from shared.handlers.run_failures import failure_of
+from shared.handlers.services import get_services
 from shared.models.data_providers import ProviderOptions
 from shared.models.executions import ExecutionStatus
-from shared.parameters.plans import plan_of
+from shared.parameters.validation import plan_of
 from shared.registry import DATA_PROVIDER, FunctionMetadata
 from shared.runtime.watch import GRACE_SECONDS
 from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS
@@ -85,7 +86,7 @@ async def ask_provider(
     prepared = prepare(request, provider)
     try:
         async with asyncio.timeout(_ANSWER_LIMIT_SECONDS):
-            result = await run(prepared)
+            result = await get_services().engine.run(prepared)
     except TimeoutError:
         raise ProviderTimeoutError(f"The data provider {provider.name!r} did not answer in time") from None
     if result.status is not ExecutionStatus.SUCCESS:

@@ -1,4 +1,4 @@
-"""What is submitted to be run, and what the caller sees of it; the same for every way in that leaves a record."""
+"""Submitting what a caller wants run, and showing them what became of it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from shared.access.principal import Principal
 from shared.context import EndpointResponse
-from shared.engine import ExecutionRequest
 from shared.errors import ForbiddenError
-from shared.executions.executor import Submission, get_executor
-from shared.executions.idempotency import IdempotencyKey, get_idempotent_executor
-from shared.handlers.audit_handlers import note
+from shared.execution_request import ExecutionRequest
+from shared.executions.executor import Submission
+from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.execution_views import links_of, response_of
+from shared.handlers.services import get_services
 from shared.models.executions import ExecutionAccepted, ExecutionResponse
 from shared.settings.environment import get_settings
 
@@ -42,15 +42,17 @@ async def submit(
         ForbiddenError: it is inline code, and this app takes none.
         FunctionNotFoundError, InvalidInputError, StorageUnavailableError: see `Executor.submit`.
     """
-    if request.code is not None and not get_settings().inline_code:
-        raise ForbiddenError("Inline code is switched off for this app (setting INLINE_CODE)")
+    services = get_services()
     if request.code is not None:
+        if not get_settings().inline_code:
+            raise ForbiddenError("Inline code is switched off for this app (setting INLINE_CODE)")
         digest = hashlib.sha256(request.code.encode("utf-8", "surrogatepass")).hexdigest()
-        await note(principal, "code.run", request.execution_id, {"name": request.name, "sha256": digest})
+        details = {"name": request.name, "sha256": digest}
+        await services.audit.record(principal, "code.run", request.execution_id, details)
     if idempotency_key is None or request.transient:
-        submission = await get_executor().submit(request)
+        submission = await services.executor.submit(request)
     else:
-        submission = await get_idempotent_executor().submit(request, idempotency_key)
+        submission = await services.idempotent_executor.submit_once(request, idempotency_key)
     return _executed(submission, principal, is_transient=request.transient)
 
 
@@ -60,13 +62,14 @@ async def replay(principal: Principal, idempotency_key: IdempotencyKey) -> Execu
     Raises:
         ConflictError: the key came before with another body.
     """
-    submission = await get_idempotent_executor().replay(principal.scope, principal.caller.user_id, idempotency_key)
+    executor = get_services().idempotent_executor
+    submission = await executor.replay(principal.scope, principal.caller.user_id, idempotency_key)
     return None if submission is None else _executed(submission, principal, is_transient=False)
 
 
 def _executed(submission: Submission, principal: Principal, *, is_transient: bool) -> Executed:
     record = submission.record
-    if submission.goes_on:
+    if submission.is_pending:
         accepted = ExecutionAccepted(
             execution_id=record.execution_id,
             status=record.status,
@@ -75,5 +78,5 @@ def _executed(submission: Submission, principal: Principal, *, is_transient: boo
         )
         return Executed(accepted, submission.recorded, submission.replayed)
     response = response_of(record, principal, is_transient=is_transient)
-    own = submission.result.response if submission.result is not None else None
+    own = record.end.response if record.end is not None else None
     return Executed(response, submission.recorded, submission.replayed, own)

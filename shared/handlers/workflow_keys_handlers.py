@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from shared.access.keys import get_key_ring
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.errors import FieldError, InvalidInputError, NotFoundError
-from shared.handlers.audit_handlers import note
+from shared.handlers.services import get_services
 from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKey, WorkflowKeyCreate
 from shared.registry import get_registry
 from shared.repositories.workflow_keys import (
     AccessKey,
     ListedKey,
-    WorkflowKeyRepository,
     hash_of,
     new_key_id,
     new_raw_key,
 )
-from shared.storage import get_storage
 
 
 async def create_key(body: WorkflowKeyCreate, principal: Principal) -> CreatedWorkflowKey:
@@ -46,16 +43,16 @@ async def create_key(body: WorkflowKeyCreate, principal: Principal) -> CreatedWo
         created_at=now,
         last_used_at=None,
     )
-    await note(principal, "key.create", key.key_id, {"workflowId": key.workflow_name})
-    await _repository().create(listed, hash_of(raw_key))
+    await get_services().audit.record(principal, "key.create", key.key_id, {"workflowId": key.workflow_name})
+    await get_services().workflow_keys.create(listed, hash_of(raw_key))
     if body.disable_global_key:
-        get_key_ring().forget()
+        get_services().keys.invalidate()
     return CreatedWorkflowKey(**dict(_view_of(listed)), raw_key=raw_key)
 
 
 async def list_keys(principal: Principal) -> list[WorkflowKey]:
     """The keys of the caller's scope, newest first."""
-    return [_view_of(listed) for listed in await _repository().list(principal.scope)]
+    return [_view_of(listed) for listed in await get_services().workflow_keys.list(principal.scope)]
 
 
 async def revoke_key(key_id: str, principal: Principal) -> None:
@@ -64,11 +61,11 @@ async def revoke_key(key_id: str, principal: Principal) -> None:
     Raises:
         NotFoundError: there is no such key in the scope.
     """
-    if key_id not in {listed.key.key_id for listed in await _repository().list(principal.scope)}:
+    if key_id not in {listed.key.key_id for listed in await get_services().workflow_keys.list(principal.scope)}:
         raise NotFoundError("There is no access key of this id")
-    await note(principal, "key.revoke", key_id)
-    await _repository().revoke(principal.scope, key_id)
-    get_key_ring().forget()
+    await get_services().audit.record(principal, "key.revoke", key_id)
+    await get_services().workflow_keys.revoke(principal.scope, key_id)
+    get_services().keys.invalidate()
 
 
 async def _check(body: WorkflowKeyCreate) -> None:
@@ -99,7 +96,3 @@ def _view_of(listed: ListedKey) -> WorkflowKey:
         expires_at=key.expires_at,
         last_used_at=listed.last_used_at,
     )
-
-
-def _repository() -> WorkflowKeyRepository:
-    return WorkflowKeyRepository(get_storage())

@@ -38,6 +38,8 @@ class ApiModel(BaseModel):
         extra="forbid",
         serialize_by_alias=True,
         frozen=True,
+        # A cold start builds none of them; each is built when the first request needs it.
+        defer_build=True,
         # Answers have all their fields, defaults too; their description says so.
         json_schema_serialization_defaults_required=True,
     )

@@ -7,10 +7,10 @@ from typing import Any, cast, get_args
 
 from pydantic import TypeAdapter
 
-from shared.context import EndpointResponse
+from shared.models.results import EndpointResponse
 from shared.parameters.signatures import read_signature, returned_type
 from shared.parameters.types import value_type
-from shared.registry import FunctionMetadata, WorkflowParameter
+from shared.registry import FunctionMetadata, WorkflowParameter, in_words
 from shared.serialization import to_json
 
 Schema = dict[str, Any]
@@ -31,7 +31,7 @@ def parameter_schema(parameter: WorkflowParameter) -> Schema:
     """The values that a parameter takes, with its rules, its default and what a form shows of it."""
     adapter = TypeAdapter[Any](value_type(parameter))
     try:
-        schema = _inlined(adapter.json_schema(mode="validation"))
+        schema = inlined(adapter.json_schema(mode="validation"))
     except Exception:  # noqa: BLE001 - a class of the author's may raise anything here
         schema = dict(_PLAIN[parameter.type])
     if parameter.type == "email":
@@ -40,7 +40,7 @@ def parameter_schema(parameter: WorkflowParameter) -> Schema:
     if choices is not None:
         listed = {"enum": to_json(list(choices))}
         schema = {**schema, "items": listed} if parameter.type == "list" else {**schema, **listed}
-    if parameter.label:
+    if parameter.label != in_words(parameter.name):
         schema["title"] = parameter.label
     if parameter.help_text:
         schema["description"] = parameter.help_text
@@ -60,6 +60,7 @@ def _fits(adapter: TypeAdapter[Any], value: Any) -> bool:
 
 def parameters_of(metadata: FunctionMetadata) -> tuple[Sequence[WorkflowParameter], bool]:
     """The parameters of a function, and whether it takes others besides."""
+    assert metadata.function is not None
     signature = read_signature(metadata.function)
     return metadata.parameters or signature.parameters, signature.accepts_extra
 
@@ -67,7 +68,7 @@ def parameters_of(metadata: FunctionMetadata) -> tuple[Sequence[WorkflowParamete
 def parameters_schema(metadata: FunctionMetadata) -> Schema:
     """All of a function's parameters as the object that a call gives."""
     parameters, takes_others = parameters_of(metadata)
-    required = [parameter.name for parameter in parameters if is_needed(parameter)]
+    required = [parameter.name for parameter in parameters if is_required(parameter)]
     return {
         "type": "object",
         "properties": {parameter.name: parameter_schema(parameter) for parameter in parameters},
@@ -76,13 +77,14 @@ def parameters_schema(metadata: FunctionMetadata) -> Schema:
     }
 
 
-def is_needed(parameter: WorkflowParameter) -> bool:
+def is_required(parameter: WorkflowParameter) -> bool:
     """Whether a call without it is refused."""
     return parameter.required and (not parameter.has_default or parameter.default_from_signature)
 
 
-def may_answer_itself(metadata: FunctionMetadata) -> bool:
+def may_return_response(metadata: FunctionMetadata) -> bool:
     """Whether the function may return an `EndpointResponse`, by what its annotation says."""
+    assert metadata.function is not None
     found = returned_type(metadata.function)
     return found in (Any, object) or _mentions(found)
 
@@ -91,8 +93,11 @@ def _mentions(annotation: Any) -> bool:
     return annotation is EndpointResponse or any(map(_mentions, get_args(annotation)))
 
 
-def _inlined(schema: Schema) -> Schema:
-    """The schema without `$defs`, which have no place inside of an OpenAPI document; a class within itself is any."""
+def inlined(schema: Schema) -> Schema:
+    """The schema without `$defs`, which have no place inside of an OpenAPI document; a class within itself is any.
+
+    What stands beside a `$ref`, such as a default, belongs to the place and stays.
+    """
     shared = cast("dict[str, Schema]", schema.pop("$defs", {}))
 
     def replaced(part: Any, inside: Sequence[str]) -> Any:
@@ -100,11 +105,12 @@ def _inlined(schema: Schema) -> Schema:
             return [replaced(item, inside) for item in cast("list[Any]", part)]
         if not isinstance(part, dict):
             return part
-        fields = cast("Schema", part)
-        reference = fields.get("$ref")
+        own = {name: replaced(item, inside) for name, item in cast("Schema", part).items()}
+        reference = own.get("$ref")
         if not isinstance(reference, str):
-            return {name: replaced(item, inside) for name, item in fields.items()}
+            return own
+        del own["$ref"]
         name = reference.removeprefix("#/$defs/")
-        return {} if name in inside else replaced(shared[name], [*inside, name])
+        return own if name in inside else replaced(shared[name], [*inside, name]) | own
 
     return replaced(schema, [])

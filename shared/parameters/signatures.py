@@ -37,11 +37,9 @@ class FunctionSignature:
 
     @property
     def takes_context(self) -> bool:
-        """Whether the first parameter is the context."""
         return self.context_name is not None
 
     def find(self, name: str) -> WorkflowParameter | None:
-        """The parameter of this name, or None."""
         return next((parameter for parameter in self.parameters if parameter.name == name), None)
 
 
@@ -102,7 +100,7 @@ def _is_context(parameter: inspect.Parameter, hints: dict[str, Any]) -> bool:
 
 def _parameter(parameter: inspect.Parameter, hint: Any) -> WorkflowParameter:
     has_default = parameter.default is not inspect.Parameter.empty
-    annotation, nullable = _without_none(hint)
+    annotation, nullable = without_none(hint)
     return WorkflowParameter(
         name=parameter.name,
         type=_type_name(annotation),
@@ -123,9 +121,10 @@ def _shown_default(default: Any) -> Any:
     return None if is_marker else shown
 
 
-def _without_none(hint: Any) -> tuple[Any, bool]:
+def without_none(hint: Any) -> tuple[Any, bool]:
+    """An annotation without the None that its union has, and whether it admits None; None for no annotation."""
     if get_origin(hint) is typing.Annotated:
-        return _without_none(get_args(hint)[0])
+        return hint, without_none(get_args(hint)[0])[1]
     if hint is None or hint is type(None):
         return None, hint is type(None)
     if get_origin(hint) in (Union, types.UnionType):
@@ -140,7 +139,7 @@ def _type_name(annotation: Any) -> str:
         return _SCALARS[annotation]
     origin = get_origin(annotation) or annotation
     if origin is typing.Annotated:
-        return _type_name(get_args(annotation)[0])
+        return _type_name(without_none(get_args(annotation)[0])[0])
     if origin is typing.Literal:
         kinds = {_SCALARS.get(type(value)) for value in get_args(annotation)}
         return next(iter(kinds)) or "json" if len(kinds) == 1 else "json"

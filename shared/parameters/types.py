@@ -28,6 +28,7 @@ from pydantic_core import PydanticCustomError, PydanticKnownError, SchemaError
 from typing_extensions import TypedDict
 
 from shared.errors import DefinitionError
+from shared.parameters.signatures import without_none
 from shared.registry import WorkflowParameter
 
 # https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
@@ -138,7 +139,7 @@ def _shown(value: object) -> str:
 def _plain_type(parameter: WorkflowParameter) -> _PlainType:
     """The type without the rules: what `@param` declares or, for what has a structure, what the signature says."""
     annotation = _usable(parameter.annotation)
-    bare = _without_none(annotation) if parameter.nullable else annotation
+    bare, _ = without_none(annotation)
     kind = parameter.type
     if parameter.from_signature:
         if annotation is None:
@@ -157,11 +158,6 @@ def _annotated(kind: str, annotation: Any) -> _PlainType:
     if kind in ("int", "float"):
         return _PlainType(annotation, (BeforeValidator(_refuse_bool(kind)), decode))
     return _PlainType(annotation, (decode,))
-
-
-def _without_none(annotation: Any) -> Any:
-    members = [member for member in getattr(annotation, "__args__", ()) if member is not type(None)]
-    return members[0] if len(members) == 1 else annotation
 
 
 def _usable(annotation: Any) -> Any:
@@ -275,10 +271,13 @@ def _as_it_is_or_decoded(value: Any, validate: Callable[[Any], Any]) -> Any:
 
 
 def _compiles(pattern: str) -> bool:
-    return _is_rust_regex(pattern) or _is_python_regex(pattern)
+    return is_linear_pattern(pattern) or _is_python_regex(pattern)
 
 
-def _is_rust_regex(pattern: str) -> bool:
+def is_linear_pattern(pattern: str) -> bool:
+    """Whether a text is a regular expression without look-around and back references: one whose time grows only with
+    the text's length, whoever wrote the text. Pydantic's own engine takes no others.
+    """
     try:
         TypeAdapter(Annotated[str, Field(pattern=pattern)])
     except SchemaError:
@@ -295,10 +294,8 @@ def _is_python_regex(pattern: str) -> bool:
 
 
 def _matching(pattern: str) -> Any:
-    """The pattern in pydantic's own engine, whose time grows only with the text's length; in Python's when it has
-    look-around or back references, which the other does not know.
-    """
-    if _is_rust_regex(pattern):
+    """The pattern in pydantic's own engine; in Python's when it has look-around or back references."""
+    if is_linear_pattern(pattern):
         return Field(pattern=pattern)
     search = re.compile(pattern).search
 

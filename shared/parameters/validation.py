@@ -1,30 +1,32 @@
-"""A function's parameters, validated and coerced by pydantic: one validator per function; input becomes arguments."""
+"""A function's parameters, validated and coerced by pydantic, and its call plan: both are made once per function."""
 
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NotRequired, cast
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from shared.errors import FieldError, InvalidInputError
-from shared.parameters.types import check_parameter, value_type
-from shared.registry import WorkflowParameter
+from shared.parameters.signatures import read_signature
+from shared.parameters.types import value_type
+from shared.registry import FunctionMetadata, WorkflowParameter
 from shared.serialization import to_json
-
-__all__ = ["ParameterValidator", "build_validator", "check_parameter"]
 
 # A list of a million wrong items must not become a million errors, nor a name or message of megabytes an answer.
 _MAX_ERRORS = 100
 _MAX_NAME = 100
 _MAX_MESSAGE = 500
 _IMMUTABLE = (str, int, float, bool, type(None))
+_PLAN = "call_plan"
 
 
 class ParameterValidator:
-    """The parameters of one function.
+    """The parameters of one function; making it costs milliseconds.
 
     Args:
         parameters: as declared, or as the signature has them.
@@ -46,9 +48,9 @@ class ParameterValidator:
             kind = value_type(parameter)
             own_default = parameter.has_default and not parameter.default_from_signature
             if own_default:
-                self._keep_default(parameter.name, _as_argument(kind, parameter.default_value))
+                self._set_default(parameter.name, _as_argument(kind, parameter.default_value))
             elif not parameter.required and not parameter.has_default:
-                self._keep_default(parameter.name, None)
+                self._set_default(parameter.name, None)
             fields[parameter.name] = kind if parameter.required and not own_default else NotRequired[kind]
         model: Any = TypedDict("Parameters", fields)  # type: ignore[misc]
         self._validate = TypeAdapter(model).validator.validate_python
@@ -93,16 +95,36 @@ class ParameterValidator:
                 valid[name] = copy.deepcopy(default)
         return valid
 
-    def _keep_default(self, name: str, default: Any) -> None:
-        kept = self._defaults if isinstance(default, _IMMUTABLE) else self._mutable_defaults
-        kept[name] = default
+    def _set_default(self, name: str, default: Any) -> None:
+        defaults = self._defaults if isinstance(default, _IMMUTABLE) else self._mutable_defaults
+        defaults[name] = default
 
 
-def build_validator(
-    parameters: Sequence[WorkflowParameter], accepts_extra: bool, reserved: str | None = None
-) -> ParameterValidator:
-    """The validator of a function's parameters; costs milliseconds, so it is made once per function."""
-    return ParameterValidator(parameters, accepts_extra, reserved)
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """What a call of a function needs to know of it."""
+
+    validator: ParameterValidator
+    takes_context: bool
+    is_async: bool
+
+
+def plan_of(metadata: FunctionMetadata) -> CallPlan:
+    """The function's plan, made on the first call and again when a decorator has changed the metadata since."""
+    known: tuple[object, object, CallPlan] | None = metadata.derived.get(_PLAN)
+    if known is not None and known[0] is metadata.function and known[1] is metadata.parameters:
+        return known[2]
+    assert metadata.function is not None
+    signature = read_signature(metadata.function)
+    plan = CallPlan(
+        validator=ParameterValidator(
+            metadata.parameters or signature.parameters, signature.accepts_extra, signature.context_name
+        ),
+        takes_context=signature.takes_context,
+        is_async=inspect.iscoroutinefunction(metadata.function),
+    )
+    metadata.derived[_PLAN] = (metadata.function, metadata.parameters, plan)
+    return plan
 
 
 def _as_argument(kind: Any, default: Any) -> Any:

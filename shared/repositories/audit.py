@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from shared.models.audit import AuditEntry
-from shared.repositories.executions.keys import ALL, key_of_token, key_range, main_key, token_of
+from shared.repositories.executions.keys import ALL, key_of_token, key_range, list_key, token_of
 from shared.storage import AlreadyExistsError, Insert
 from shared.storage.keys import key_text
 
@@ -38,7 +38,7 @@ class AuditRepository:
             "at": entry.at.isoformat(),
         }
         try:
-            await self._table.transaction(key_text(entry.scope), [Insert(main_key(entry.id), values)])
+            await self._table.transaction(key_text(entry.scope), [Insert(list_key(ALL, entry.id), values)])
         except AlreadyExistsError:
             # The first try was done, and only its answer lost: ids are never given twice.
             return

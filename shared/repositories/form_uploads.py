@@ -1,4 +1,4 @@
-"""Files that forms have asked for: one row for each URL that was given out.
+"""Files that forms have asked for: one row for each URL that was issued.
 
 An upload that no submission has used by the time its row is removed goes with it; the others are their workflow's.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TABLE = "FormUploads"
 CONTAINER = "uploads"
 # How long an upload may be submitted; as long as a submission may be made again with its Idempotency-Key.
-KEPT_FOR = timedelta(hours=24)
+VALID_FOR = timedelta(hours=24)
 # Rows are spread over as many partitions, so that they can be looked through without reading the table as a whole.
 _PARTITIONS = "0123456789abcdef"
 _LONGEST_NAME_IN_URL = 100
@@ -31,8 +31,8 @@ class Upload:
     """A file that was, or is to be, uploaded.
 
     Attributes:
-        upload_id: given out with the URL.
-        scope, form_id, field: who gave it out, and for what.
+        upload_id: issued with the URL.
+        scope, form_id, field: who issued it, and for what.
         name: of the file, as the client has it.
         blob_name: where it lies.
         blob_uri: the address of that.
@@ -60,10 +60,10 @@ class FormUploadRepository:
         self._table = storage.table(TABLE)
         self._blobs = storage.blobs(CONTAINER)
 
-    async def give_out(
+    async def issue(
         self, scope: str, form_id: str, field: str, name: str, now: datetime, expires_at: datetime
     ) -> tuple[Upload, str]:
-        """Makes a signed URL for a file of a form, and notes it; gives both.
+        """Makes a signed URL for a file of a form, and records it; gives both.
 
         Raises:
             SettingsError: the settings hold no key to sign with.
@@ -85,13 +85,13 @@ class FormUploadRepository:
         return upload, url.url
 
     async def find(self, scope: str, form_id: str, upload_id: str, now: datetime) -> Upload | None:
-        """The upload of this id, if this form gave it out to this scope within the last 24 hours; one call."""
+        """The upload of this id, if this form issued it to this scope within the last 24 hours; one call."""
         try:
             key = str(uuid.UUID(upload_id))
         except ValueError:
             return None
         row = await self._table.get(key[0], key)
-        if row is None or _is_over(row, now) or (row.values["scope"], row.values["formId"]) != (scope, form_id):
+        if row is None or _has_expired(row, now) or (row.values["scope"], row.values["formId"]) != (scope, form_id):
             return None
         values = row.values
         return Upload(key, scope, form_id, values["field"], values["name"], values["blobName"], values["blobUri"], row)
@@ -104,8 +104,8 @@ class FormUploadRepository:
         """Removes what was uploaded. Until its URL expires, something better can be put in its place."""
         await self._blobs.delete(upload.blob_name)
 
-    async def keep(self, upload: Upload) -> None:
-        """Notes that a submission uses it, so that it stays when its row goes; one call, none when noted already."""
+    async def mark_used(self, upload: Upload) -> None:
+        """Records that a submission uses it, so that it stays when its row goes; one call, none when that is known."""
         assert upload.row is not None
         if "isUsed" in upload.row.values:
             return
@@ -116,11 +116,11 @@ class FormUploadRepository:
             return
 
     async def remove_old(self, now: datetime) -> int:
-        """Removes the rows that are over, with the files that no submission used, and says how many."""
+        """Removes the rows that have expired, with the files that no submission used, and says how many."""
         removed = 0
         columns = ["givenOutAt", "isUsed", "blobName"]
         async for row in remove_rows(
-            self._table, _PARTITIONS, columns, lambda row: _is_over(row, now - timedelta(hours=1))
+            self._table, _PARTITIONS, columns, lambda row: _has_expired(row, now - timedelta(hours=1))
         ):
             removed += 1
             if "isUsed" not in row.values:
@@ -128,5 +128,5 @@ class FormUploadRepository:
         return removed
 
 
-def _is_over(row: Row, now: datetime) -> bool:
-    return datetime.fromisoformat(row.values["givenOutAt"]) + KEPT_FOR <= now
+def _has_expired(row: Row, now: datetime) -> bool:
+    return datetime.fromisoformat(row.values["givenOutAt"]) + VALID_FOR <= now

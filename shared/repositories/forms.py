@@ -157,16 +157,8 @@ class FormRepository:
         return StoredForm(scope, form, version, Row(form.id, values, etag))
 
     async def _list_of(self, scope: str) -> list[StoredForm]:
-        rows: list[Row] = []
-        continuation = None
-        while True:
-            page = await self._table.query(
-                key_text(scope), above="", below=_BELOW_NAMES, limit=_PAGE_ROWS, continuation=continuation
-            )
-            rows += [row for row in page.rows if "deletedAt" not in row.values]
-            continuation = page.continuation
-            if continuation is None:
-                return [await self._read(scope, row) for row in rows]
+        rows = self._table.rows(key_text(scope), above="", below=_BELOW_NAMES, page_rows=_PAGE_ROWS)
+        return [await self._read(scope, row) async for row in rows if "deletedAt" not in row.values]
 
     async def _read(self, scope: str, row: Row) -> StoredForm:
         try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.storage import Row, Storage
 
 TABLE = "IdempotencyKeys"
-KEPT_FOR = timedelta(hours=24)
+VALID_FOR = timedelta(hours=24)
 # Keys are spread over as many partitions, so that they can be looked through without reading the table as a whole.
 _PARTITIONS = "0123456789abcdef"
 
@@ -69,7 +69,7 @@ class IdempotencyKeyRepository:
                 break
             if row is None:
                 continue
-            if not _is_over(row, now) and row.values["executionId"] != instead_of:
+            if not _has_expired(row, now) and row.values["executionId"] != instead_of:
                 return Claim(row.values["executionId"], row.values["digest"])
             try:
                 await self._table.update(key[0], key, values, row.etag, "replace")
@@ -82,11 +82,11 @@ class IdempotencyKeyRepository:
         """The claim that is valid for a key, if there is one; one call."""
         key = _row_key(owner)
         row = await self._table.get(key[0], key)
-        return None if row is None or _is_over(row, now) else Claim(row.values["executionId"], row.values["digest"])
+        return None if row is None or _has_expired(row, now) else Claim(row.values["executionId"], row.values["digest"])
 
     async def remove_old(self, now: datetime) -> int:
         """Removes the claims that are no longer valid, and says how many."""
-        old = remove_rows(self._table, _PARTITIONS, ["claimedAt"], lambda row: _is_over(row, now))
+        old = remove_rows(self._table, _PARTITIONS, ["claimedAt"], lambda row: _has_expired(row, now))
         return len([row async for row in old])
 
 
@@ -94,5 +94,5 @@ def _row_key(owner: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(owner)).encode()).hexdigest()
 
 
-def _is_over(row: Row, now: datetime) -> bool:
-    return datetime.fromisoformat(row.values["claimedAt"]) + KEPT_FOR <= now
+def _has_expired(row: Row, now: datetime) -> bool:
+    return datetime.fromisoformat(row.values["claimedAt"]) + VALID_FOR <= now

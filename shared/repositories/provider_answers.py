@@ -1,7 +1,4 @@
-"""Answers of data providers, shared by all processes: one row for each question, large lists in a blob.
-
-A row also says that a process is finding the answer just now, so that the others can wait for it.
-"""
+"""Answers of data providers, shared by all processes: one row for each cache key, large lists in a blob."""
 
 from __future__ import annotations
 
@@ -13,14 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 from shared.models.data_providers import Option
 from shared.repositories.payloads import PayloadStore
 from shared.repositories.sweeping import remove_rows
-from shared.storage import AlreadyExistsError, MissingError, ModifiedError, Row, Upsert
+from shared.storage import MissingError, Row, Upsert
 
 if TYPE_CHECKING:
     from shared.storage import Storage
 
 TABLE = "ProviderAnswers"
 CONTAINER = "provider-answers"
-# Questions are spread over as many partitions, so that they can be looked through without reading the table as a whole.
+# Keys are spread over as many partitions, so that they can be looked through without reading the table as a whole.
 _PARTITIONS = "0123456789abcdef"
 
 
@@ -29,23 +26,13 @@ class AnswerRow:
     """A stored row.
 
     Attributes:
-        expires_at: until when its answer may be given again, in seconds since 1970; 0 when it has none.
-        claimed_until: until when somebody is believed to find a new answer.
+        expires_at: until when its answer may be given again, in seconds since 1970; 0 when it has none, as the rows of
+            earlier releases that only said that somebody was looking for one.
         row: as stored.
     """
 
     expires_at: float
-    claimed_until: float
     row: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to find an answer; `row` is the one with the answer before, if there was one."""
-
-    key: str
-    etag: str
-    row: AnswerRow | None
 
 
 class ProviderAnswerRepository:
@@ -61,11 +48,11 @@ class ProviderAnswerRepository:
         self._payloads = PayloadStore(self._blobs)
 
     async def find(self, key: str) -> AnswerRow | None:
-        """The row of a question; one call."""
+        """The row of a key; one call."""
         row = await self._table.get(key[0], key)
         if row is None:
             return None
-        return AnswerRow(row.values.get("expiresAt", 0.0), row.values.get("claimedUntil", 0.0), row)
+        return AnswerRow(row.values.get("expiresAt", 0.0), row)
 
     async def options_in(self, found: AnswerRow) -> list[Option] | None:
         """The options of a row; one call more when they are in a blob. None when they are gone or can't be read."""
@@ -78,33 +65,6 @@ class ProviderAnswerRepository:
             return None
         return cast("list[Option]", options)
 
-    async def claim(self, key: str, found: AnswerRow | None, until: float) -> Claim | None:
-        """Says that the answer is being found; one call.
-
-        Args:
-            key: of the question.
-            found: its row as read.
-            until: when others need not wait any more, in seconds since 1970.
-
-        Returns:
-            None when somebody else was faster.
-        """
-        values = {"claimedUntil": until, "keepUntil": until}
-        try:
-            if found is None:
-                return Claim(key, await self._table.insert(key[0], key, values), None)
-            values["keepUntil"] = max(until, found.row.values["keepUntil"])
-            return Claim(key, await self._table.update(key[0], key, values, found.row.etag, "merge"), found)
-        except (AlreadyExistsError, ModifiedError, MissingError):
-            return None
-
-    async def release(self, claim: Claim) -> None:
-        """Takes a claim back when no answer was found."""
-        try:
-            await self._table.update(claim.key[0], claim.key, {"claimedUntil": 0.0}, claim.etag, "merge")
-        except (ModifiedError, MissingError):
-            return
-
     async def save(
         self,
         key: str,
@@ -113,17 +73,17 @@ class ProviderAnswerRepository:
         scope: str,
         provider: str,
         expires_at: float,
-        keep_until: float,
+        usable_until: float,
         before: AnswerRow | None,
     ) -> None:
         """Stores an answer; one call, two when it is large.
 
         Args:
-            key: of the question.
+            key: of the answer.
             options: the answer.
             scope, provider: for people who look at the table.
             expires_at: until when it may be given again, in seconds since 1970.
-            keep_until: until when it may still be of use.
+            usable_until: until when it may still be of use.
             before: the row that it replaces, as read.
         """
         blob_name = f"{key[0]}/{key}"
@@ -132,7 +92,7 @@ class ProviderAnswerRepository:
             "scope": scope,
             "provider": provider,
             "expiresAt": expires_at,
-            "keepUntil": keep_until,
+            "keepUntil": usable_until,
             "options" if isinstance(stored, bytes) else "blob": stored,
         }
         await self._table.transaction(key[0], [Upsert(key, values)])

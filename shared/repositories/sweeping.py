@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from shared.storage import Delete, MissingError, Row, Table
 
-_PAGE_ROWS = 100
+# As many as a transaction takes.
+_MOST_CHANGES = 100
 
 
 async def remove_rows(
-    table: Table, partitions: Iterable[str], select: Sequence[str], is_over: Callable[[Row], bool]
+    table: Table, partitions: Iterable[str], select: Sequence[str], is_expired: Callable[[Row], bool]
 ) -> AsyncIterator[Row]:
     """Removes rows of some partitions, whose keys begin with the partition's, and gives each that it removed.
 
@@ -18,28 +19,17 @@ async def remove_rows(
         table: where the rows are.
         partitions: their partition keys.
         select: the columns that are read.
-        is_over: whether a row is to be removed.
+        is_expired: whether a row is to be removed.
     """
     for partition in partitions:
-        continuation = None
-        while True:
-            page = await table.query(
-                partition,
-                above=partition,
-                below=f"{partition}~",
-                limit=_PAGE_ROWS,
-                select=["RowKey", *select],
-                continuation=continuation,
-            )
-            over = [row for row in page.rows if is_over(row)]
-            if over:
-                try:
-                    await table.transaction(partition, [Delete(row.key) for row in over])
-                except MissingError:
-                    # Another instance does the same; what it leaves is for the next time.
-                    break
-                for row in over:
-                    yield row
-            continuation = page.continuation
-            if continuation is None:
+        rows = table.rows(partition, above=partition, below=f"{partition}~", select=["RowKey", *select])
+        expired = [row async for row in rows if is_expired(row)]
+        for start in range(0, len(expired), _MOST_CHANGES):
+            batch = expired[start : start + _MOST_CHANGES]
+            try:
+                await table.transaction(partition, [Delete(row.key) for row in batch])
+            except MissingError:
+                # Another instance does the same; what it leaves is for the next time.
                 break
+            for row in batch:
+                yield row

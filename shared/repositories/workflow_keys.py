@@ -54,7 +54,7 @@ class AccessKey:
     expires_at: datetime | None
     closed_workflows: frozenset[str] = frozenset()
 
-    def is_over(self, now: datetime) -> bool:
+    def has_expired(self, now: datetime) -> bool:
         """Whether it has expired."""
         return self.expires_at is not None and self.expires_at <= now
 
@@ -150,7 +150,7 @@ class WorkflowKeyRepository:
             await self._tell_global_keys(scope)
         return True
 
-    async def note_use(self, key: AccessKey, now: datetime) -> None:
+    async def record_use(self, key: AccessKey, now: datetime) -> None:
         """Writes when the key was last used, unless that is known to within an hour."""
         row = await self._table.get(key_text(key.scope), key.key_id, ["lastUsedAt"])
         if row is None:
@@ -162,7 +162,7 @@ class WorkflowKeyRepository:
             values = {"lastUsedAt": now.isoformat()}
             await self._table.update(key_text(key.scope), key.key_id, values, row.etag, "merge")
         except (ModifiedError, MissingError):
-            # Another process noted it, or the key was revoked.
+            # Another process wrote it, or the key was revoked.
             return
 
     async def _tell_global_keys(self, scope: str) -> list[str]:
@@ -186,14 +186,7 @@ class WorkflowKeyRepository:
                 continue
 
     async def _rows(self, scope: str) -> list[Row]:
-        rows: list[Row] = []
-        continuation = None
-        while True:
-            page = await self._table.query(key_text(scope), above="", below="g", limit=1000, continuation=continuation)
-            rows += page.rows
-            continuation = page.continuation
-            if continuation is None:
-                return rows
+        return [row async for row in self._table.rows(key_text(scope), above="", below="g")]
 
 
 def new_key_id() -> str:

@@ -1,8 +1,7 @@
 """What is kept of a failure for administrators: the chain of exceptions and, of each, the frames of user code.
 
 Built only after user code has raised, so a good run pays nothing for it. No `__repr__` or `__str__` of a local
-variable's class
-is called: what is shown are built-in scalars and containers, and of everything else the class.
+variable's class is called: what is shown are built-in scalars and containers, and of everything else the class.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Where records are kept: tables, queues and blobs, and the rooms that hold the kinds of storage there are."""
 
-from shared.storage.azure.clients import close_storage, get_storage
-from shared.storage.counting import CallCounter, count_storage_calls, current_counter
+from shared.storage.counting import CallCounter, count_storage_calls, storage_calls
 from shared.storage.errors import AlreadyExistsError, MissingError, ModifiedError, RefusedError
 from shared.storage.interface import (
     BlobProperties,
@@ -40,8 +39,6 @@ __all__ = [
     "Table",
     "Upsert",
     "Values",
-    "close_storage",
     "count_storage_calls",
-    "current_counter",
-    "get_storage",
+    "storage_calls",
 ]

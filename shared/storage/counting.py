@@ -17,6 +17,7 @@ class CallCounter:
 
     Attributes:
         tables, queues, blobs: requests to each service.
+        total: requests to all three.
         recorded: how many of them a record already counts as its own.
         outer: the counter of the block around this one's, which counts them too.
     """
@@ -24,37 +25,30 @@ class CallCounter:
     tables: int = 0
     queues: int = 0
     blobs: int = 0
+    total: int = 0
     recorded: int = 0
     outer: CallCounter | None = None
 
-    @property
-    def total(self) -> int:
-        """Requests to all three services."""
-        return self.tables + self.queues + self.blobs
 
-
-_counter: ContextVar[CallCounter | None] = ContextVar("storage_calls", default=None)
+storage_calls: ContextVar[CallCounter | None] = ContextVar("storage_calls", default=None)
+"""The counter of the innermost `count_storage_calls`, None outside."""
 
 
 @contextmanager
 def count_storage_calls() -> Generator[CallCounter]:
     """Counts every request that is sent inside this block, and by the tasks that are started in it."""
-    counter = CallCounter(outer=_counter.get())
-    token = _counter.set(counter)
+    counter = CallCounter(outer=storage_calls.get())
+    token = storage_calls.set(counter)
     try:
         yield counter
     finally:
-        _counter.reset(token)
-
-
-def current_counter() -> CallCounter | None:
-    """The counter of the innermost `count_storage_calls`, None outside."""
-    return _counter.get()
+        storage_calls.reset(token)
 
 
 def count_request(service: Service) -> None:
     """Counts one request; for the transport, which alone sends them."""
-    counter = _counter.get()
+    counter = storage_calls.get()
     while counter is not None:
         setattr(counter, service, getattr(counter, service) + 1)
+        counter.total += 1
         counter = counter.outer

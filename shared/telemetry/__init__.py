@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.errors import SettingsError
-from shared.execution_request import ExecutionResult
+from shared.models.results import ExecutionResult
 from shared.settings.environment import Settings
 from shared.telemetry.spans import ExecutionSpan, Kind, Run, Telemetry
 

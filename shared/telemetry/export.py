@@ -19,9 +19,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.execution_request import ExecutionResult
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
+from shared.models.results import ExecutionResult
 from shared.settings.environment import Settings, TelemetryTarget
 from shared.telemetry.spans import ExecutionSpan, Run, Telemetry
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
-from shared.execution_request import ExecutionRequest, ExecutionResult
+from shared.execution_request import ExecutionRequest
+from shared.models.results import ExecutionResult
 
 Kind = Literal["workflow", "data_provider", "script"]
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from shared.executions.queue_messages import EXECUTION_QUEUE
+from shared.executions.queueing import EXECUTION_QUEUE
 from shared.settings.environment import get_settings
 from shared.storage import Storage
 from tests.azure_worker.peer import AzureWorker, NoWorkerError, azure_worker, worker_python

@@ -15,16 +15,16 @@ from dev.azurite import Azurite
 from shared.access.principal import Principal
 from shared.context import Caller
 from shared.data_providers.cache import ProviderCache
-from shared.data_providers.cache_key import question_of
+from shared.data_providers.cache_key import cache_key
 from shared.decorators import data_provider, metadata_of, param
 from shared.discovery import get_workspace
-from shared.engine import ExecutionRequest, execute, prepare
-from shared.execution_request import ExecutionResult
+from shared.engine import ExecutionRequest, prepare
 from shared.handlers.provider_options import provide_options
+from shared.handlers.services import close_services, get_services
+from shared.models.results import ExecutionResult
 from shared.registry import FunctionRegistry, get_registry, staging
-from shared.repositories.provider_answers import ProviderAnswerRepository
 from shared.settings.environment import get_settings
-from shared.storage import close_storage, count_storage_calls, get_storage
+from shared.storage import count_storage_calls
 from tests.benchmarks.report import Figure
 
 PRINCIPAL = Principal(Caller("bench"))
@@ -51,7 +51,7 @@ async def figures() -> list[Figure]:
         os.environ |= {"AzureWebJobsStorage": azurite.connection_string, "WORKSPACE_PATH": folder}
         get_settings.cache_clear()
         get_workspace.cache_clear()
-        await close_storage()
+        await close_services()
         try:
             get_workspace().load()
             with staging(FunctionRegistry()):
@@ -60,7 +60,7 @@ async def figures() -> list[Figure]:
                 get_registry().register_function(metadata)
                 return [*await _memory_figures(), await _table_figure(), *await _miss_figures()]
         finally:
-            await close_storage()
+            await close_services()
             os.environ.clear()
             os.environ.update(before)
             get_settings.cache_clear()
@@ -88,7 +88,7 @@ async def _memory_figures() -> list[Figure]:
         assert (await provide_options("bench_cities", {"country": "de", "limit": 50}, PRINCIPAL)).cached
 
     async def ask_engine() -> None:
-        assert (await execute(_request("de"))).cached
+        assert (await get_services().engine.execute(_request("de"))).cached
 
     await provide_options("bench_cities", {"country": "de", "limit": 50}, PRINCIPAL)
     with count_storage_calls() as calls:
@@ -101,22 +101,28 @@ async def _memory_figures() -> list[Figure]:
 
 
 async def _table_figure() -> Figure:
-    table = get_storage().table("ProviderAnswers")
+    table = get_services().storage.table("ProviderAnswers")
     request = _request("de")
     metadata = get_registry().get_function("bench_cities")
     assert metadata is not None
-    question = question_of(metadata, request, prepare(request).parameters)
-    assert question is not None
-    answers = ProviderAnswerRepository(get_storage())
+    key = cache_key(
+        metadata,
+        scope=request.scope,
+        caller=(request.caller.user_id, False, False),
+        given=request.parameters,
+        valid=prepare(request).parameters,
+    )
+    assert key is not None
+    answers = get_services().provider_answers
 
     async def read_row() -> Any:
-        return await table.get(question.key[0], question.key)
+        return await table.get(key.digest[0], key.digest)
 
     async def never() -> ExecutionResult:
         raise AssertionError("the answer is in the table")
 
     async def ask() -> None:
-        assert (await ProviderCache(answers).answer(question, never)).cached
+        assert (await ProviderCache(answers).get(key, never)).cached
 
     with count_storage_calls() as calls:
         await ask()

@@ -21,7 +21,7 @@ from shared.decorators import param, workflow
 from shared.engine import ExecutionRequest, execute
 from shared.logs.buffer import LogBuffer
 from shared.logs.capture import capture_into
-from shared.parameters.plans import plan_of
+from shared.parameters.validation import plan_of
 from shared.registry import FunctionRegistry, get_registry, staging
 from tests.benchmarks.report import Figure
 

@@ -28,18 +28,17 @@ from dev.azurite import Azurite
 from shared.context import Caller
 from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest
-from shared.executions.executor import get_executor
-from shared.executions.queue_messages import EXECUTION_QUEUE, message_of
+from shared.executions.queueing import EXECUTION_QUEUE, message_of
+from shared.handlers.services import close_services, get_services
 from shared.models.executions import ExecutionStatus
 from shared.registry import FunctionRegistry, staging
-from shared.repositories.executions.keys import list_key, lists_of, main_key, status_list
+from shared.repositories.executions.keys import ALL, list_key, status_list
 from shared.repositories.executions.record import ExecutionRecord
 from shared.repositories.executions.rows import payload_values, record_values, summary_values
 from shared.repositories.executions.store import TABLE
 from shared.repositories.ids import new_execution_id
 from shared.repositories.payloads import PayloadStore
 from shared.settings.environment import get_settings
-from shared.storage import close_storage, get_storage
 from tests.azure_worker.peer import NoWorkerError, azure_worker, http_call
 from tests.benchmarks.report import Figure
 from tests.support.accounts import StorageAccount, generated_accounts, unused_accounts
@@ -97,7 +96,7 @@ class Raw:
     async def create(self, record: ExecutionRecord) -> str:
         answers = await self.table.submit_transaction(
             [
-                ("create", _row(main_key(record.execution_id), record_values(record))),
+                ("create", _main_row(record)),
                 *(("upsert", row, {"mode": UpdateMode.REPLACE}) for row in _list_rows(record)),
             ]
         )
@@ -108,7 +107,7 @@ class Raw:
         gone = {"PartitionKey": "GLOBAL", "RowKey": list_key(status_list(before), record.execution_id)}
         answers = await self.table.submit_transaction(
             [
-                ("update", _row(main_key(record.execution_id), record_values(record)), condition),
+                ("update", _main_row(record), condition),
                 ("delete", gone),
                 *(("upsert", row, {"mode": UpdateMode.REPLACE}) for row in _list_rows(record)),
             ]
@@ -121,7 +120,7 @@ class Raw:
     async def run_queued(self, message: Any) -> None:
         """Read, claim, finish, delete."""
         execution_id = json.loads(message.content)["execution_id"]
-        row = await self.table.get_entity("GLOBAL", main_key(execution_id))
+        row = await self.table.get_entity("GLOBAL", list_key(ALL, execution_id))
         running = await _record(execution_id, ExecutionStatus.RUNNING)
         etag = await self.replace(ExecutionStatus.PENDING, running, row.metadata["etag"])
         await self.replace(ExecutionStatus.RUNNING, await _record(execution_id, ExecutionStatus.SUCCESS), etag)
@@ -139,14 +138,14 @@ async def _in_process(account: StorageAccount, settings: dict[str, str]) -> Asyn
     os.environ.update(settings, AzureWebJobsStorage=account.connection_string)
     get_settings.cache_clear()
     get_workspace.cache_clear()
-    await close_storage()
+    await close_services()
     raw = Raw(account)
     with staging(FunctionRegistry()):
         for name in ("noop", "noop_later"):
-            await get_executor().submit(_request(name))
+            await get_services().executor.submit(_request(name))
         yield raw
     await raw.close()
-    await close_storage()
+    await close_services()
 
 
 async def _submit_figure(raw: Raw) -> Figure:
@@ -157,7 +156,7 @@ async def _submit_figure(raw: Raw) -> Figure:
         await raw.replace(ExecutionStatus.RUNNING, await _record(execution_id, ExecutionStatus.SUCCESS), etag)
 
     async def ours() -> None:
-        await get_executor().submit(_request("noop"))
+        await get_services().executor.submit(_request("noop"))
 
     bare, mine = await _medians_ms(floor, ours)
     return Figure("submit() of a sync no-op, p50", mine, bare, "ms", "≤ 0.6 over its raw writes", mine - bare <= 0.6)
@@ -170,7 +169,7 @@ async def _enqueue_figure(raw: Raw) -> Figure:
         await raw.send(record)
 
     async def ours() -> None:
-        await get_executor().submit(_request("noop_later"))
+        await get_services().executor.submit(_request("noop_later"))
 
     bare, mine = await _medians_ms(floor, ours)
     return Figure("enqueue, p50", mine, bare, "ms", "≤ 0.6 over raw insert and send", mine - bare <= 0.6)
@@ -252,7 +251,7 @@ async def _raw_rate(account: StorageAccount) -> float:
 
 async def _rate(account: StorageAccount, settings: dict[str, str], workers: int) -> float:
     async with _in_process(account, settings) as raw:
-        submissions = [await get_executor().submit(_request("noop_later")) for _ in range(QUEUED)]
+        submissions = [await get_services().executor.submit(_request("noop_later")) for _ in range(QUEUED)]
         ids = [submission.record.execution_id for submission in submissions]
         async with contextlib.AsyncExitStack() as stack:
             # The host's own settings of the queue trigger, which bound how many run at the same time.
@@ -267,8 +266,8 @@ async def _rate(account: StorageAccount, settings: dict[str, str], workers: int)
             async with asyncio.timeout(120):
                 while (await raw.queue.get_queue_properties()).approximate_message_count:
                     await asyncio.sleep(0.1)
-        repository = get_storage().table(TABLE)
-        rows = [await repository.get("GLOBAL", main_key(one), ["startedAt", "completedAt"]) for one in ids]
+        repository = get_services().storage.table(TABLE)
+        rows = [await repository.get("GLOBAL", list_key(ALL, one), ["startedAt", "completedAt"]) for one in ids]
         started = min(datetime.fromisoformat(row.values["startedAt"]) for row in rows if row)
         completed = max(datetime.fromisoformat(row.values["completedAt"]) for row in rows if row)
         return QUEUED / (completed - started).total_seconds()
@@ -317,7 +316,7 @@ async def _record(execution_id: str, status: ExecutionStatus) -> ExecutionRecord
     """The record of a no-op, as ours is in this state."""
     record = new_record(execution_id=execution_id, scope="GLOBAL", workflow_name="noop", input_data={}, status=status)
     if status.is_end:
-        record = success(result=None, result_type=None).of(record)
+        record = record.ended(success(result=None, result_type=None), "token")
     return replace(record, stored=await _payloads.put(payload_values(record), "none"))
 
 
@@ -335,6 +334,10 @@ def _row(key: str, values: Any) -> dict[str, Any]:
     return {**columns, "PartitionKey": "GLOBAL", "RowKey": key}
 
 
+def _main_row(record: ExecutionRecord) -> dict[str, Any]:
+    return _row(record.keys.main, record_values(record, summary_values(record)))
+
+
 def _list_rows(record: ExecutionRecord) -> list[dict[str, Any]]:
     summary = summary_values(record)
-    return [_row(list_key(prefix, record.execution_id), summary) for prefix in lists_of(record)]
+    return [_row(key, summary) for key in record.keys.listed(record.status, is_unsent=record.is_unsent)]

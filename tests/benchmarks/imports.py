@@ -33,7 +33,9 @@ def packages() -> list[str]:
 
 
 def _environ() -> dict[str, str]:
-    return {**os.environ, "AzureWebJobsStorage": "UseDevelopmentStorage=true", "AUTH_MODE": "platform"}
+    # Bytecode is there, as pip has made it for the dependencies.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**environ, "AzureWebJobsStorage": "UseDevelopmentStorage=true", "AUTH_MODE": "platform"}
 
 
 def _import_ms(code: str) -> float:

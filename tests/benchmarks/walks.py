@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import threading
+import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,7 +127,7 @@ async def _app() -> AsyncIterator[tuple[Any, Callable[[], Awaitable[None]]]]:
         os.environ |= {"AzureWebJobsStorage": azurite.connection_string, "AUTH_MODE": "development"}
         # The app reads the settings when it is imported; what tests hold its answers against is no part of a walk.
         calls = importlib.import_module("tests.support.calls")
-        calls.check_answer = lambda *_: None
+        vars(calls)["check_answer"] = lambda *_: None
         queue = QueueClient.from_connection_string(
             azurite.connection_string, QUEUE, message_decode_policy=TextBase64DecodePolicy()
         )
@@ -141,15 +142,21 @@ async def _app() -> AsyncIterator[tuple[Any, Callable[[], Awaitable[None]]]]:
         await queue.close()
 
 
-def main() -> None:
+def size_of_the_house() -> str:
+    """Lines, modules and layers of what is deployed."""
+    modules = [path for room in ("shared", "functions") for path in (ROOT / room).rglob("*.py")]
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in modules)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = len(settings["tool"]["importlinter"]["contracts"][0]["layers"])
+    return f"shared and functions: {lines:,} lines, {len(modules)} modules, {layers} layers"
+
+
+def main(arguments: list[str]) -> None:
     """Prints the table; with --files also the walks themselves."""
     found = asyncio.run(walks())
     print(f"{'walk':24} {'files':>6} {'returns':>8}")
     for name, walk in found.items():
         print(f"{name:24} {walk.files:>6} {walk.returns:>8}")
-    for name, walk in found.items() if "--files" in sys.argv else ():
+    print(size_of_the_house())
+    for name, walk in found.items() if "--files" in arguments else ():
         print(f"\n{name}", *(f"  {Path(stay).relative_to(ROOT)}" for stay in walk.stays), sep="\n")
-
-
-if __name__ == "__main__":
-    main()

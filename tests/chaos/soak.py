@@ -20,11 +20,10 @@ from pathlib import Path
 from shared.context import Caller
 from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest
-from shared.executions.executor import get_executor
+from shared.handlers.services import close_services, get_services
 from shared.registry import FunctionRegistry, staging
 from shared.repositories.ids import new_execution_id
 from shared.settings.environment import get_settings
-from shared.storage import close_storage
 from tests.support.accounts import StorageAccount
 
 FLOWS = """
@@ -137,7 +136,7 @@ async def soak(accounts: Iterator[StorageAccount], folder: Path, *, executions: 
                 if number in (0, 9):
                     report.traced.append(await _left_allocated())
     finally:
-        await close_storage()
+        await close_services()
         get_settings.cache_clear()
         get_workspace.cache_clear()
     _judge(report)
@@ -147,7 +146,7 @@ async def soak(accounts: Iterator[StorageAccount], folder: Path, *, executions: 
 async def _move_to(account: StorageAccount) -> None:
     os.environ["AzureWebJobsStorage"] = account.connection_string  # noqa: SIM112 - Azure's name
     get_settings.cache_clear()
-    await close_storage()
+    await close_services()
     # Tables and queues are made, which is not what is measured.
     for kind in _KINDS:
         await _run(-1, kind)
@@ -184,14 +183,11 @@ async def _run(number: int, kind: str) -> None:
         caller=Caller("soak"),
         parameters={"n": number},
         transient=kind == name != "queued",
+        **({"code": SCRIPT} if name == "script" else {"name": name, "use": "workflow"}),
     )
-    if name == "script":
-        request.code = SCRIPT
-    else:
-        request.name, request.use = name, "workflow"
-    submission = await get_executor().submit(request)
+    submission = await get_services().executor.submit(request)
     if kind == "queued":
-        await get_executor().run_queued(json.dumps({"execution_id": request.execution_id}))
+        await get_services().executor.run_queued(json.dumps({"execution_id": request.execution_id}))
     elif submission.record.status != ("Failed" if kind == "raises" else "Success"):
         raise AssertionError(f"{kind} came to {submission.record}")
 

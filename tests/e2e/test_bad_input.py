@@ -27,6 +27,7 @@ def refused(answer: Answer, status: int, code: str) -> dict[str, Any]:
         (b"{not json", "no JSON"),
         (b'{"a": NaN}', "no JSON"),
         (b"\xff\xfe", "no JSON"),
+        (b'{"workflowName": "hello", "inputData": {"name": [1e999]}}', "too large"),
         (b"[" * 100_000, "no JSON"),
         (b"[]", "not an array"),
         (b'"text"', "not a string"),

@@ -1,4 +1,7 @@
-"""The README is true: every command in it is run, in its order, and answers as it says."""
+"""README.md and docs/ are true: every command in them is run, in reading order, and answers as it says.
+
+One app serves all pages. Each page has a shell of its own, so that a reader can begin with any of them.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,8 @@ import pytest
 
 from dev.azurite import PROJECT
 from tests.support.accounts import StorageAccount
+from tests.support.documentation import CONTRIBUTING, blocks, name_of, pages, read
 
-README = (PROJECT / "README.md").read_text()
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Run by the test itself, or what runs the test.
 RUN_ALREADY = ("python3 -m dev start", "python3 -m dev test")
 # What needs Azure, a subscription and its tools.
@@ -38,8 +40,8 @@ class Step:
     answer: str = ""
 
 
-def steps() -> Iterator[Step]:
-    for language, content in BLOCK.findall(README):
+def steps(page: Path) -> Iterator[Step]:
+    for language, content in blocks(page):
         if language == "python" and (named := re.match(r"# (workspace/\S+\.py)\n", content)):
             yield Step(content, path=named[1])
         elif language == "console":
@@ -55,7 +57,7 @@ def _parted(part: str) -> tuple[str, str]:
         command = "\n".join(lines[:count])
         if not command.endswith("\\") and command.count("'") % 2 == 0:
             return command, "\n".join(lines[count:])
-    raise AssertionError(f"a command of the README has no end: {part}")
+    raise AssertionError(f"a command of the documentation has no end: {part}")
 
 
 def pattern_of(answer: str) -> str:
@@ -83,7 +85,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 @pytest.mark.timeout(300)
-async def test_every_command_of_the_readme_does_what_it_says(clone: Path, storage_account: StorageAccount):
+async def test_every_command_of_the_documentation_does_what_it_says(clone: Path, storage_account: StorageAccount):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -101,7 +103,8 @@ async def test_every_command_of_the_readme_does_what_it_says(clone: Path, storag
     said = asyncio.create_task(start.stdout.read())
     try:
         await ready(f"http://127.0.0.1:{port}/api/health")
-        await asyncio.to_thread(run_steps, clone, environ, port)
+        ran = [await asyncio.to_thread(run_steps, page, clone, environ, port) for page in pages()]
+        assert sum(ran) > 25
     finally:
         start.send_signal(signal.SIGTERM)
         await start.wait()
@@ -120,11 +123,11 @@ async def ready(url: str) -> None:
             await asyncio.sleep(0.1)
 
 
-def run_steps(clone: Path, environ: dict[str, str], port: int) -> None:
-    """One shell runs all commands, since later ones use variables of earlier ones."""
+def run_steps(page: Path, clone: Path, environ: dict[str, str], port: int) -> int:
+    """Runs the commands of a page in one shell, since later ones use variables of earlier ones; gives their number."""
     commands: list[Step] = []
     script = ["exec 2>&1", 'curl() { command curl --silent --show-error --fail-with-body "$@"; }']
-    for step in steps():
+    for step in steps(page):
         if step.path is not None:
             # In its place among the commands: the app picks it up while it runs.
             script.append(f"cat > {step.path} <<'END_OF_FILE'\n{step.text}END_OF_FILE")
@@ -140,22 +143,24 @@ def run_steps(clone: Path, environ: dict[str, str], port: int) -> None:
         env=environ,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=120,
         check=False,
     )
     outputs = re.findall(r"^@@@\d+\n(.*?)^@@@code (\d+)$", done.stdout, re.MULTILINE | re.DOTALL)
-    assert len(outputs) == len(commands), done.stdout + done.stderr
-    assert len(commands) > 15
+    assert len(outputs) == len(commands), f"{name_of(page)}\n{done.stdout}{done.stderr}"
     for step, (output, code) in zip(commands, outputs, strict=True):
-        # `curl --fail-with-body` ends with 22 for what the README shows as an error.
-        assert code == ("22" if step.answer.startswith('{"error"') else "0"), f"{step.text}\n{output}"
-        assert re.search(pattern_of(step.answer), output, re.DOTALL), f"{step.text}\n{output}"
+        # `curl --fail-with-body` ends with 22 for what a page shows as an error.
+        expected = "22" if step.answer.startswith('{"error"') else "0"
+        assert code == expected, f"{name_of(page)}: {step.text}\n{output}"
+        assert re.search(pattern_of(step.answer), output, re.DOTALL), f"{name_of(page)}: {step.text}\n{output}"
+    return len(commands)
 
 
-def test_every_subcommand_that_the_readme_names_is_there():
+def test_every_subcommand_that_the_documentation_names_is_there():
     shown = subprocess.run(
         [sys.executable, "-m", "dev", "--help"], cwd=PROJECT, capture_output=True, text=True, check=True
     ).stdout
-    named = set(re.findall(r"python3 -m dev ([a-z]+)", README))
+    text = "\n".join(read(page) for page in (*pages(), CONTRIBUTING))
+    named = set(re.findall(r"python3 -m dev ([a-z]+)", text))
     assert named
     assert {name for name in named if name not in shown} == set()

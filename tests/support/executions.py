@@ -6,14 +6,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.executions.executor import Executor
+from shared.executions.queueing import ExecutionQueue
+from shared.handlers.services import Services
 from shared.models.executions import ExecutionStatus
-from shared.repositories.executions.keys import list_key, lists_of, main_key
-from shared.repositories.executions.record import ExecutionEnd, ExecutionRecord
+from shared.models.results import ExecutionResult
+from shared.repositories.executions.keys import RecordKeys, tail_of
+from shared.repositories.executions.record import ExecutionRecord
 from shared.repositories.executions.rows import payload_values, record_values, summary_values
 from shared.repositories.executions.store import TABLE
 from shared.repositories.ids import IdGenerator, new_execution_id
 from shared.repositories.payloads import PayloadStore
-from shared.storage import Insert, Storage
+from shared.storage import Insert, Queue, Storage
 from shared.storage.keys import key_text
 
 SCOPE = "0f4c1d6e-1111-4222-8333-444455556666"
@@ -35,12 +39,14 @@ def new_record(*, at: datetime | None = None, **fields: Any) -> ExecutionRecord:
         "input_data": {"name": "Ann"},
         **fields,
     }
-    return ExecutionRecord(**given)
+    origin = tail_of(given["execution_id"]), given["workflow_name"], given["executed_by"]
+    return ExecutionRecord(**given, keys=RecordKeys.of(key_text(given["scope"]), *origin))
 
 
-def success(**fields: Any) -> ExecutionEnd:
+def success(**fields: Any) -> ExecutionResult:
     """A successful end, now; any field can be given."""
     given = {
+        "execution_id": "ended",
         "status": ExecutionStatus.SUCCESS,
         "completed_at": datetime.now(UTC),
         "duration_ms": 12.5,
@@ -48,7 +54,7 @@ def success(**fields: Any) -> ExecutionEnd:
         "result_type": "json",
         **fields,
     }
-    return ExecutionEnd(**given)
+    return ExecutionResult(**given)
 
 
 def history(count: int, *, until: datetime, **fields: Any) -> list[ExecutionRecord]:
@@ -82,6 +88,14 @@ async def rows_of(storage: Storage, records: list[ExecutionRecord]) -> list[Inse
     rows: list[Insert] = []
     for record in records:
         whole = replace(record, stored=await payloads.put(payload_values(record), "unused"))
-        rows.append(Insert(main_key(record.execution_id), record_values(whole)))
-        rows += [Insert(list_key(prefix, record.execution_id), summary_values(record)) for prefix in lists_of(record)]
+        summary = summary_values(record)
+        rows.append(Insert(record.keys.main, record_values(whole, summary)))
+        rows += [Insert(key, summary) for key in record.keys.listed(record.status, is_unsent=record.is_unsent)]
     return rows
+
+
+def executor_with(storage: Storage, queue: Queue) -> Executor:
+    """The executor of a process on this storage that has another queue than the storage's own."""
+    services = Services(storage)
+    services.queue = ExecutionQueue(services.executions, queue)
+    return services.executor

@@ -11,16 +11,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from shared.access.principal import Principal
-from shared.configuration.values import get_configuration
 from shared.context import Caller
-from shared.executions.executor import get_executor
 from shared.handlers.configuration_handlers import set_config
 from shared.handlers.executions_handlers import get_execution
+from shared.handlers.services import close_services, get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.configuration import ConfigWrite
 from shared.models.executions import ExecuteRequest
 from shared.settings.environment import get_settings
-from shared.storage import close_storage, get_storage
 
 ADMIN = Principal(Caller("admin-1", name="Admin"), is_platform_admin=True)
 
@@ -42,13 +40,13 @@ async def main() -> dict[str, Any]:
         found[key] = answer.model_dump(mode="json", include={"status", "result", "error", "logs"})
     large = random.Random(1).randbytes(200_000).hex()
     later = (await execute_workflow(ExecuteRequest(workflow_name="later", input_data={"text": large}), ADMIN)).answer
-    await get_executor().run_queued(json.dumps({"execution_id": later.execution_id, "attempt": 1}))
+    await get_services().executor.run_queued(json.dumps({"execution_id": later.execution_id, "attempt": 1}))
     found["later"] = (await get_execution(later.execution_id, ADMIN)).result
-    found["queue"] = await get_storage().queue("workflow-executions").length()
-    url = await get_storage().blobs("uploads").upload_url("a/b.txt", datetime.now(UTC) + timedelta(minutes=5))
+    found["queue"] = await get_services().storage.queue("workflow-executions").length()
+    url = await get_services().storage.blobs("uploads").upload_url("a/b.txt", datetime.now(UTC) + timedelta(minutes=5))
     found["upload"] = dict(parse_qsl(urlsplit(url.url).query))
-    await get_configuration().close()
-    await close_storage()
+    await get_services().configuration.close()
+    await close_services()
     return found
 
 

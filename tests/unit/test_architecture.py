@@ -39,7 +39,8 @@ def test_only_the_engine_calls_a_registered_function():
     readers = {  # these look at a function, and call something else with it
         "shared/registry.py",
         "shared/decorators.py",
-        "shared/parameters/plans.py",
+        "shared/discovery.py",
+        "shared/parameters/validation.py",
         "shared/parameters/json_schema.py",
     }
     assert places(found) - readers == {"shared/engine.py"}
@@ -111,3 +112,19 @@ def test_the_app_imports_nothing_heavy_before_it_is_used():
         "opentelemetry",
     }
     assert loaded & heavy == set()
+
+
+HANDLERS = sorted((ROOT / "shared" / "handlers").glob("*_handlers.py"))
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.name)
+def test_handlers_import_helpers_and_never_each_other(path: Path):
+    others = {f"shared.handlers.{other.stem}" for other in HANDLERS} - {f"shared.handlers.{path.stem}"}
+    assert imported(path) & others == set()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set((ROOT / "shared" / "handlers").glob("*.py")) - set(HANDLERS)), ids=lambda path: path.name
+)
+def test_no_helper_imports_a_handler(path: Path):
+    assert not any(name.startswith("shared.handlers.") and "_handlers" in name for name in imported(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import linecache
 import sys
 from typing import Any
 
@@ -130,6 +131,18 @@ def test_the_same_code_is_compiled_once_and_the_cache_is_bounded():
     for number in range(MAX_CACHED_SCRIPTS):
         compile_script(encoded(f"x = {number}"), "b")
     assert compile_script(code, "a") is not first
+
+
+def test_the_script_used_longest_ago_is_evicted_and_the_lines_of_scripts_go_with_them():
+    often, once = encoded("often = 1"), encoded("once = 1")
+    kept, evicted = compile_script(often, "lines"), compile_script(once, "lines")
+    assert linecache.getlines(evicted.filename) == ["once = 1"]
+    for number in range(MAX_CACHED_SCRIPTS - 1):
+        compile_script(encoded(f"x = {number}"), "lines")
+        assert compile_script(often, "lines") is kept
+    assert linecache.getlines(kept.filename) == ["often = 1"]
+    assert linecache.getlines(evicted.filename) == []
+    assert sum(name.startswith("<lines ") for name in linecache.cache) == MAX_CACHED_SCRIPTS
 
 
 async def test_a_script_name_is_what_tracebacks_show():

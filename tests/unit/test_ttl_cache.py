@@ -1,4 +1,4 @@
-"""What is kept in memory for a while: read once however many ask, never kept past a `forget`, stale only in need."""
+"""Values cached for a while: read once however many ask, never past an `invalidate`, stale only in need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gc
 import pytest
 
 from shared.errors import StorageUnavailableError
-from shared.ttl_cache import Kept
+from shared.ttl_cache import TtlCache
 
 
 class Store:
@@ -32,16 +32,16 @@ class Store:
 
 async def test_however_many_ask_at_once_it_is_read_once():
     store = Store()
-    kept = Kept(store.read, seconds=60)
-    assert await asyncio.gather(*(kept.get("a") for _ in range(50))) == [1] * 50
+    cache = TtlCache(store.read, ttl_seconds=60)
+    assert await asyncio.gather(*(cache.get("a") for _ in range(50))) == [1] * 50
     assert store.reads == 1
 
 
 async def test_who_goes_away_does_not_end_the_read_of_the_others():
     store = Store()
     store.gate.clear()
-    kept = Kept(store.read, seconds=60)
-    first, second = asyncio.create_task(kept.get("a")), asyncio.create_task(kept.get("a"))
+    cache = TtlCache(store.read, ttl_seconds=60)
+    first, second = asyncio.create_task(cache.get("a")), asyncio.create_task(cache.get("a"))
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.wait([first])
@@ -52,46 +52,46 @@ async def test_who_goes_away_does_not_end_the_read_of_the_others():
 async def test_what_was_read_before_a_change_is_not_kept_after_it():
     store = Store()
     store.gate.clear()
-    kept = Kept(store.read, seconds=60)
-    early = asyncio.create_task(kept.get("a"))
+    cache = TtlCache(store.read, ttl_seconds=60)
+    early = asyncio.create_task(cache.get("a"))
     await asyncio.sleep(0.01)
     store.value = 2
-    kept.forget()
-    late = asyncio.create_task(kept.get("a"))
+    cache.invalidate()
+    late = asyncio.create_task(cache.get("a"))
     await asyncio.sleep(0.01)
     store.gate.set()
     assert (await early, await late) == (1, 2)
-    assert await kept.get("a") == 2
+    assert await cache.get("a") == 2
 
 
 async def test_it_is_read_again_when_it_is_too_old():
     store = Store()
-    kept = Kept(store.read, seconds=0)
-    await kept.get("a")
+    cache = TtlCache(store.read, ttl_seconds=0)
+    await cache.get("a")
     store.value = 2
-    assert await kept.get("a") == 2
+    assert await cache.get("a") == 2
 
 
 @pytest.mark.parametrize("stale_seconds", [0.0, 60.0])
 async def test_what_is_too_old_serves_only_while_storage_is_away_and_only_where_it_may(stale_seconds: float):
     store = Store()
-    kept = Kept(store.read, seconds=0, stale_seconds=stale_seconds)
-    await kept.get("a")
+    cache = TtlCache(store.read, ttl_seconds=0, stale_seconds=stale_seconds)
+    await cache.get("a")
     store.is_away = True
     if stale_seconds:
-        assert await kept.get("a") == 1
+        assert await cache.get("a") == 1
     else:
         with pytest.raises(StorageUnavailableError):
-            await kept.get("a")
+            await cache.get("a")
     with pytest.raises(StorageUnavailableError):
-        await kept.get("b")
+        await cache.get("b")
 
 
 async def test_only_so_many_are_kept():
     store = Store()
-    kept = Kept(store.read, seconds=60, most=2)
+    cache = TtlCache(store.read, ttl_seconds=60, max_entries=2)
     for key in ("a", "b", "c", "b", "a"):
-        await kept.get(key)
+        await cache.get(key)
     assert store.reads == 4
 
 
@@ -99,10 +99,10 @@ async def test_a_read_that_fails_after_all_have_gone_away_is_no_unheard_error(ca
     store = Store()
     store.gate.clear()
     store.is_away = True
-    kept = Kept(store.read, seconds=60)
+    cache = TtlCache(store.read, ttl_seconds=60)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await kept.get("a")
+            await cache.get("a")
     store.gate.set()
     await asyncio.sleep(0.01)
     gc.collect()

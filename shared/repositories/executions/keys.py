@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from shared.errors import BadRequestError
 from shared.models.executions import ExecutionStatus
-from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
 from shared.repositories.ids import LAST_TICK, parse_execution_id, tick_after, tick_of, tick_of_id
 from shared.storage.keys import key_hash
 
@@ -28,14 +29,43 @@ UNSENT = "m:"
 _AFTER_COLON = ";"
 
 
-def main_key(execution_id: str) -> str:
-    """Row key of the record itself."""
-    return list_key(ALL, execution_id)
+@dataclass(frozen=True, slots=True)
+class RecordKeys:
+    """The keys of one record's rows.
+
+    Attributes:
+        partition: of all of them.
+        tail: what ends each row key: the time, reversed, and the id.
+        main: row key of the record itself.
+        lists: row keys in the lists that it is in whatever its status.
+    """
+
+    partition: str
+    tail: str
+    main: str
+    lists: tuple[str, ...]
+
+    @classmethod
+    def of(cls, partition: str, tail: str, workflow_name: str, executed_by: str) -> Self:
+        """The keys of a record.
+
+        Args:
+            partition: the scope, as `key_text`.
+            tail: see `tail_of`.
+            workflow_name, executed_by: of the record.
+        """
+        lists = (f"w:{key_hash(workflow_name)}:{tail}", f"u:{key_hash(executed_by)}:{tail}")
+        return cls(partition, tail, f"{ALL}{tail}", lists)
+
+    def listed(self, status: ExecutionStatus, *, is_unsent: bool) -> tuple[str, ...]:
+        """The row keys in all lists that the record is in, besides the list of all."""
+        keys = (*self.lists, f"s:{status}:{self.tail}")
+        return (*keys, f"{UNSENT}{self.tail}") if is_unsent else keys
 
 
 def list_key(prefix: str, execution_id: str) -> str:
     """Row key of an execution in the list with this prefix."""
-    return f"{prefix}{_reversed(tick_of_id(execution_id))}:{execution_id}"
+    return f"{prefix}{tail_of(execution_id)}"
 
 
 def id_in(key: str) -> str:
@@ -56,23 +86,6 @@ def user_list(executed_by: str) -> str:
 def status_list(status: ExecutionStatus) -> str:
     """Prefix of a status's list."""
     return f"s:{status}:"
-
-
-def lists_of(record: ExecutionRecord) -> tuple[str, ...]:
-    """The prefixes of all lists that a record belongs to, besides the list of all."""
-    lists = (workflow_list(record.workflow_name), user_list(record.executed_by), status_list(record.status))
-    return (*lists, UNSENT) if record.is_unsent else lists
-
-
-def narrowest_list(filters: ExecutionFilters) -> str:
-    """The prefix of the list to read: of one user rather than of one workflow rather than of one status."""
-    if filters.executed_by is not None:
-        return user_list(filters.executed_by)
-    if filters.workflow_name is not None:
-        return workflow_list(filters.workflow_name)
-    if filters.status is not None:
-        return status_list(filters.status)
-    return ALL
 
 
 def key_range(prefix: str, created_from: datetime | None, created_to: datetime | None) -> tuple[str, str]:
@@ -105,6 +118,11 @@ def key_of_token(token: str, prefix: str) -> str:
     if execution_id is None or key != list_key(prefix, execution_id) or token != token_of(key):
         raise BadRequestError("continuationToken is not one that this list gave out")
     return key
+
+
+def tail_of(execution_id: str) -> str:
+    """What ends each row key of an execution: its time, so that the newest sorts first, and the id."""
+    return f"{LAST_TICK - tick_of_id(execution_id):015x}:{execution_id}"
 
 
 def _reversed(tick: int) -> str:

@@ -1,4 +1,4 @@
-"""Reading the lists of executions, see `execution_keys`."""
+"""Reading the lists of executions, see `keys`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.models.executions import ExecutionSummary
-from shared.repositories.executions.keys import key_of_token, key_range, narrowest_list, token_of
+from shared.repositories.executions.keys import (
+    ALL,
+    key_of_token,
+    key_range,
+    status_list,
+    token_of,
+    user_list,
+    workflow_list,
+)
 from shared.repositories.executions.record import ExecutionFilters
 from shared.repositories.executions.rows import (
     SUMMARY_COLUMNS,
@@ -16,12 +24,12 @@ from shared.repositories.executions.rows import (
     summary_of,
     unfinished_of,
 )
+from shared.storage.interface import LARGEST_PAGE
 from shared.storage.keys import key_text
 
 if TYPE_CHECKING:
     from shared.storage import Row, Table
 
-LARGEST_PAGE = 1000
 # With several filters, one page looks at no more than about 4,000 records.
 MOST_QUERIES = 5
 
@@ -29,8 +37,8 @@ MOST_QUERIES = 5
 async def read_page(
     table: Table, scope: str, filters: ExecutionFilters, *, limit: int, token: str | None
 ) -> tuple[list[ExecutionSummary], str | None]:
-    """One page of summaries and the token of the next; see `ExecutionRepository.list`."""
-    prefix = narrowest_list(filters)
+    """One page of summaries and the token of the next; see `ExecutionStore.list`."""
+    prefix = _narrowest_list(filters)
     above, below = key_range(prefix, filters.created_from, filters.created_to)
     last_key = key_of_token(token, prefix) if token else None
     if last_key is not None:
@@ -67,21 +75,19 @@ async def read_unfinished(
 ) -> AsyncIterator[UnfinishedExecution]:
     """The entries of one list, of what was created until a moment; a call for each 1,000 of them."""
     above, below = key_range(prefix, None, created_to)
-    continuation = None
-    while True:
-        page = await table.query(
-            key_text(scope),
-            above=above,
-            below=below,
-            limit=LARGEST_PAGE,
-            select=UNFINISHED_COLUMNS,
-            continuation=continuation,
-        )
-        for row in page.rows:
-            yield unfinished_of(row)
-        continuation = page.continuation
-        if continuation is None:
-            return
+    async for row in table.rows(key_text(scope), above=above, below=below, select=UNFINISHED_COLUMNS):
+        yield unfinished_of(row)
+
+
+def _narrowest_list(filters: ExecutionFilters) -> str:
+    """The prefix of the list to read: of one user rather than of one workflow rather than of one status."""
+    if filters.executed_by is not None:
+        return user_list(filters.executed_by)
+    if filters.workflow_name is not None:
+        return workflow_list(filters.workflow_name)
+    if filters.status is not None:
+        return status_list(filters.status)
+    return ALL
 
 
 def _other_filters(filters: ExecutionFilters) -> dict[str, str]:

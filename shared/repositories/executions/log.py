@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from shared.repositories.payloads import LONGEST_INLINE_BYTES
 from shared.storage import Insert
-from shared.storage.keys import key_text
 
 if TYPE_CHECKING:
-    from shared.repositories.executions.record import JsonObject
+    from shared.models.results import JsonObject
     from shared.storage import Table
 
 # A row holds 1 MiB, a transaction 4 MiB with everything in base64:
@@ -44,23 +43,15 @@ async def chunks_of(execution_id: str, attempt: int, lines: Sequence[JsonObject]
     return _chunks(execution_id, attempt, lines)
 
 
-async def read_chunks(table: Table, scope: str, execution_id: str, attempt: int, after: int) -> list[dict[str, Any]]:
+async def read_chunks(
+    table: Table, partition: str, execution_id: str, attempt: int, after: int
+) -> list[dict[str, Any]]:
     """The lines stored so far that have a greater sequence number than `after`, in order. One call, usually."""
+    above, below = _key(execution_id, attempt, after), _key(execution_id, attempt, None)
     lines: list[dict[str, Any]] = []
-    continuation = None
-    while True:
-        page = await table.query(
-            key_text(scope),
-            above=_key(execution_id, attempt, after),
-            below=_key(execution_id, attempt, None),
-            limit=_PAGE_ROWS,
-            continuation=continuation,
-        )
-        for row in page.rows:
-            lines += await asyncio.to_thread(_lines_in, row.values)
-        continuation = page.continuation
-        if continuation is None:
-            return [line for line in lines if line["seq"] > after]
+    async for row in table.rows(partition, above=above, below=below, page_rows=_PAGE_ROWS):
+        lines += await asyncio.to_thread(_lines_in, row.values)
+    return [line for line in lines if line["seq"] > after]
 
 
 def _chunks(execution_id: str, attempt: int, lines: Sequence[JsonObject]) -> list[Insert]:

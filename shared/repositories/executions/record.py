@@ -6,12 +6,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from shared.models.base import GLOBAL_SCOPE
-from shared.models.executions import ExecutionStatus, ResultType
+from shared.models.executions import ExecutionStatus
+from shared.models.results import ExecutionResult, JsonObject
+from shared.repositories.executions.keys import RecordKeys
 
-JsonObject = Mapping[str, Any]
 NOTHING_STORED: Mapping[str, bytes | str] = {}
 
 
@@ -24,28 +24,24 @@ def new_write_token() -> str:
 class ExecutionRecord:
     """Everything that is kept of an execution. Values are JSON-safe; times have a time zone.
 
-    Records don't change: `dataclasses.replace` makes the next one, and the repository writes it.
+    Records don't change: `dataclasses.replace` makes the next one, and the store writes it.
 
     Attributes:
         execution_id: see `shared.repositories.ids`; its time is the one that lists sort by.
         scope: the organization's id, or `GLOBAL`.
+        keys: of its rows, worked out once for all the records that follow each other.
         workflow_name: name of the workflow, or display name of the script; at most 80 characters.
         is_script: whether code from the request ran, and no registered function.
         form_id: the form it came through, or None.
         executed_by, executed_by_name, executed_by_email: the caller.
         is_platform_admin, is_function_key: whether the caller was an administrator, or came with a key.
         status: where it stands.
-        created_at, started_at, completed_at: when it was recorded, last claimed, ended.
+        created_at, started_at: when it was recorded, last claimed.
         result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
         input_data: the parameters.
         http: the HTTP request behind an endpoint, for a run from the queue.
         code: a script's source, in base64 as it came.
-        result, result_type: what it returned, and as what.
-        error_message, error_type, error_details: why it failed.
-        duration_ms: milliseconds the run took.
-        logs: the log entries.
-        variables: a script's variables at its end.
-        state_snapshots, integration_calls: what the context recorded.
+        end: what it came to; None until then.
         progress: what the run last reported about itself.
         attempt: 1 for the first run.
         attempts: what the attempts before this one came to.
@@ -55,14 +51,15 @@ class ExecutionRecord:
         is_unsent: whether that message is known not to have been sent.
         lease_until: until when the worker that runs it is believed to be alive.
         storage_calls: how many storage calls it has cost, up to and with its last write. A caller that knows of a call
-            the repository does not see (the queue message of a Pending record) starts with that number.
+            the store does not see (the queue message of a Pending record) starts with that number.
         write_token: of the write that stored it. A write that is repeated with the same token is done once.
         etag: of the stored row; None before the first write.
-        stored: payloads as they are stored, by column: compressed, or the name of their blob. The repository's own.
+        stored: payloads as they are stored, by column: compressed, or the name of their blob. The store's own.
     """
 
     execution_id: str
     scope: str
+    keys: RecordKeys = field(repr=False, compare=False)
     workflow_name: str
     executed_by: str
     executed_by_name: str
@@ -79,17 +76,7 @@ class ExecutionRecord:
     http: JsonObject | None = None
     code: str | None = None
     started_at: datetime | None = None
-    completed_at: datetime | None = None
-    result: Any = None
-    result_type: ResultType | None = None
-    error_message: str | None = None
-    error_type: str | None = None
-    error_details: JsonObject | None = None
-    duration_ms: float | None = None
-    logs: Sequence[JsonObject] = ()
-    variables: JsonObject | None = None
-    state_snapshots: Sequence[JsonObject] = ()
-    integration_calls: Sequence[JsonObject] = ()
+    end: ExecutionResult | None = None
     progress: JsonObject | None = None
     attempt: int = 1
     attempts: Sequence[JsonObject] = ()
@@ -106,50 +93,32 @@ class ExecutionRecord:
         """The organization, None in the global scope."""
         return None if self.scope == GLOBAL_SCOPE else self.scope
 
+    @property
+    def log_extra(self) -> dict[str, str | int]:
+        """The `extra` of log records that speak of this execution, so that a log can be asked by them."""
+        return {
+            "execution_id": self.execution_id,
+            "workflow": self.workflow_name,
+            "scope": self.scope,
+            "attempt": self.attempt,
+        }
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionEnd:
-    """How a run ended; the fields are those of `ExecutionRecord`.
+    def ended(self, end: ExecutionResult, write_token: str) -> ExecutionRecord:
+        """The record with its end.
 
-    Keep the object to try again when storage was away: its token makes sure that the end is written once.
-    """
-
-    status: ExecutionStatus
-    completed_at: datetime
-    duration_ms: float | None = None
-    result: Any = None
-    result_type: ResultType | None = None
-    error_message: str | None = None
-    error_type: str | None = None
-    error_details: JsonObject | None = None
-    logs: Sequence[JsonObject] = ()
-    variables: JsonObject | None = None
-    state_snapshots: Sequence[JsonObject] = ()
-    integration_calls: Sequence[JsonObject] = ()
-    progress: JsonObject | None = None
-    write_token: str = field(default_factory=new_write_token)
-
-    def of(self, record: ExecutionRecord) -> ExecutionRecord:
-        """The record with this end."""
+        Args:
+            end: what the run came to.
+            write_token: the same for each try to write this end, so that it is written once.
+        """
         return replace(
-            record,
-            status=self.status,
-            completed_at=self.completed_at,
-            duration_ms=self.duration_ms,
-            result=self.result,
-            result_type=self.result_type,
-            error_message=self.error_message,
-            error_type=self.error_type,
-            error_details=self.error_details,
-            logs=self.logs,
-            variables=self.variables,
-            state_snapshots=self.state_snapshots,
-            integration_calls=self.integration_calls,
-            progress=self.progress,
+            self,
+            status=end.status,
+            end=end,
+            progress=end.progress,
             due_at=None,
             is_unsent=False,
             lease_until=None,
-            write_token=self.write_token,
+            write_token=write_token,
         )
 
 

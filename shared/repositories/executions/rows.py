@@ -1,97 +1,181 @@
-"""Executions as table rows: the columns of the record and of its entries in the lists."""
+"""Executions as table rows: one table of columns says what is stored of a record, where, and what lists show of it.
+
+A field of a record, or of its end, that is to be stored gets its line in `LISTED`, `MAIN` or `PAYLOADS`; nothing else
+of this room names it.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus, ExecutionSummary
-from shared.repositories.executions.keys import id_in
+from shared.models.results import ExecutionResult
+from shared.repositories.executions.keys import ALL, RecordKeys, id_in
 from shared.repositories.executions.record import ExecutionRecord
 from shared.storage import Row
 
-SUMMARY_COLUMNS = (
-    "RowKey",
-    "workflowName",
-    "formId",
-    "executedBy",
-    "executedByName",
-    "status",
-    "error",
-    "errorType",
-    "resultType",
-    "durationMs",
-    "startedAt",
-    "completedAt",
-    "attempt",
-)
-# Whole, since the columns of the same names are cut for the lists.
-_ORIGIN_FIELDS = (
-    "workflow_name",
-    "form_id",
-    "executed_by",
-    "executed_by_name",
-    "executed_by_email",
-    "is_platform_admin",
-    "is_function_key",
-    "is_queued",
-    "result_token_digest",
-)
-# What storage adds to a row in an answer, its keys and these texts come to less than 1 KiB.
-_SUMMARY_BYTES = {
-    "workflowName": 84,
-    "formId": 66,
-    "executedBy": 66,
-    "executedByName": 66,
-    "error": 200,
-    "errorType": 50,
-}
+Value = str | int | float | bytes | None
 
 
-def summary_values(record: ExecutionRecord) -> dict[str, str | int | float | None]:
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _time_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column that holds one field.
+
+    Attributes:
+        name: of the column.
+        field: of the record, or of its end.
+        of: whose field.
+        write, read: from the field's value to the column's and back; neither sees None.
+        max_bytes: how long a text may be as JSON; the field is whole in a payload then.
+    """
+
+    name: str
+    field: str
+    of: Literal["record", "end"] = "record"
+    write: Callable[[Any], Any] = _as_it_is
+    read: Callable[[Any], Any] = _as_it_is
+    max_bytes: int | None = None
+
+    def value_of(self, record: ExecutionRecord) -> Any:
+        holder = record if self.of == "record" else record.end
+        value = getattr(holder, self.field) if holder is not None else None
+        if value is None:
+            return None
+        return self.write(value) if self.max_bytes is None else _cut(value, self.max_bytes)
+
+    def field_in(self, values: Mapping[str, Any]) -> Any:
+        value = values.get(self.name)
+        return None if value is None else self.read(value)
+
+
+def _time(name: str, field: str, of: Literal["record", "end"] = "record") -> _Column:
+    return _Column(name, field, of, _time_text, datetime.fromisoformat)
+
+
+# What lists show. What storage adds to a row in an answer, its keys and these texts come to less than 1 KiB.
+LISTED = (
+    _Column("workflowName", "workflow_name", max_bytes=84),
+    _Column("formId", "form_id", max_bytes=66),
+    _Column("executedBy", "executed_by", max_bytes=66),
+    _Column("executedByName", "executed_by_name", max_bytes=66),
+    _Column("error", "error_message", "end", max_bytes=200),
+    _Column("errorType", "error_type", "end", max_bytes=50),
+    _Column("status", "status", write=str, read=ExecutionStatus),
+    _Column("resultType", "result_type", "end"),
+    _Column("durationMs", "duration_ms", "end"),
+    _time("startedAt", "started_at"),
+    _time("completedAt", "completed_at", "end"),
+    _Column("attempt", "attempt"),
+    _time("dueAt", "due_at"),
+)
+# What else the record's own row holds: what changes with each renewal of its lease, and what does not.
+RENEWED = (
+    _time("leaseUntil", "lease_until"),
+    _Column("storageCalls", "storage_calls"),
+    _Column("writeToken", "write_token"),
+)
+MAIN = (
+    *RENEWED,
+    _Column("isScript", "is_script"),
+    _Column("isUnsent", "is_unsent"),
+    _time("createdAt", "created_at"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Payload:
+    """A column of compressed JSON: of one field, or of several as a list, or as an object by their names.
+
+    Attributes:
+        name: of the column.
+        of: whose fields.
+        fields: their names.
+        shape: how they are put together.
+        is_optional: whether an empty list is left out like None.
+    """
+
+    name: str
+    of: Literal["record", "end"]
+    fields: tuple[str, ...]
+    shape: Literal["value", "list", "object"] = "value"
+    is_optional: bool = False
+
+    def value_of(self, record: ExecutionRecord) -> Any:
+        holder = record if self.of == "record" else record.end
+        values = [getattr(holder, field) for field in self.fields] if holder is not None else []
+        if all(value is None or (self.is_optional and not value) for value in values):
+            return None
+        if self.shape == "value":
+            return values[0]
+        return values if self.shape == "list" else dict(zip(self.fields, values, strict=True))
+
+    def fields_in(self, value: Any) -> Mapping[str, Any]:
+        if self.shape == "object":
+            return value
+        return dict(zip(self.fields, value if self.shape == "list" else (value,), strict=True))
+
+
+PAYLOADS = (
+    # Whole, since the columns of the same names are cut for the lists.
+    _Payload(
+        "origin",
+        "record",
+        (
+            "workflow_name",
+            "form_id",
+            "executed_by",
+            "executed_by_name",
+            "executed_by_email",
+            "is_platform_admin",
+            "is_function_key",
+            "is_queued",
+            "result_token_digest",
+        ),
+        "object",
+    ),
+    _Payload("code", "record", ("code",)),
+    _Payload("input", "record", ("input_data",)),
+    _Payload("http", "record", ("http",)),
+    _Payload("progress", "record", ("progress",)),
+    _Payload("attempts", "record", ("attempts",), is_optional=True),
+    _Payload("failure", "end", ("error_message", "error_type", "error_details"), "list"),
+    _Payload("result", "end", ("result",)),
+    _Payload("variables", "end", ("variables",)),
+    _Payload("logs", "end", ("logs",), is_optional=True),
+    _Payload("snapshots", "end", ("state_snapshots",), is_optional=True),
+    _Payload("integrations", "end", ("integration_calls",), is_optional=True),
+)
+PAYLOAD_COLUMNS = tuple(payload.name for payload in PAYLOADS)
+
+SUMMARY_COLUMNS = ("RowKey", *(column.name for column in LISTED if column.name != "dueAt"))
+
+
+def summary_values(record: ExecutionRecord) -> dict[str, Value]:
     """The columns that lists show, at most 1 KiB with everything; longer texts are cut."""
-    texts = {
-        "workflowName": record.workflow_name,
-        "formId": record.form_id,
-        "executedBy": record.executed_by,
-        "executedByName": record.executed_by_name,
-        "error": record.error_message,
-        "errorType": record.error_type,
-    }
-    return {
-        **{name: _cut(text, _SUMMARY_BYTES[name]) for name, text in texts.items() if text is not None},
-        "status": str(record.status),
-        "resultType": record.result_type,
-        "durationMs": record.duration_ms,
-        "startedAt": _time_text(record.started_at),
-        "completedAt": _time_text(record.completed_at),
-        "attempt": record.attempt,
-        "dueAt": _time_text(record.due_at),
-    }
+    return {column.name: column.value_of(record) for column in LISTED}
 
 
 def summary_of(row: Row, scope: str) -> ExecutionSummary:
     """The summary in a row of any list."""
-    values = row.values
+    shown = {column.field: column.field_in(row.values) for column in LISTED if column.name in SUMMARY_COLUMNS}
     return ExecutionSummary(
         execution_id=id_in(row.key),
-        workflow_name=values["workflowName"],
         org_id=None if scope == GLOBAL_SCOPE else scope,
-        form_id=values.get("formId"),
-        executed_by=values["executedBy"],
-        executed_by_name=values["executedByName"],
-        status=ExecutionStatus(values["status"]),
-        error=values.get("error"),
-        error_type=values.get("errorType"),
-        result_type=values.get("resultType"),
-        duration_ms=values.get("durationMs"),
-        started_at=_time_of(values.get("startedAt")),
-        completed_at=_time_of(values.get("completedAt")),
-        attempt=values["attempt"],
+        error=shown.pop("error_message"),
+        **shown,
     )
 
 
@@ -109,122 +193,60 @@ UNFINISHED_COLUMNS = ("RowKey", "startedAt", "dueAt")
 
 def unfinished_of(row: Row) -> UnfinishedExecution:
     """What a row of a state's list says."""
-    return UnfinishedExecution(
-        execution_id=id_in(row.key),
-        started_at=_time_of(row.values.get("startedAt")),
-        due_at=_time_of(row.values.get("dueAt")),
-    )
+    times = {column.field: column.field_in(row.values) for column in LISTED if column.name in UNFINISHED_COLUMNS}
+    return UnfinishedExecution(execution_id=id_in(row.key), **times)
 
 
-def record_values(record: ExecutionRecord) -> dict[str, str | int | float | bytes | None]:
-    """The columns of the record itself; its payloads as they are in `stored`."""
+def record_values(record: ExecutionRecord, summary: Mapping[str, Value]) -> dict[str, Value]:
+    """The columns of the record's own row: its summary, its payloads as they are in `stored`, and what only it has."""
+    return {**summary, **record.stored, **{column.name: column.value_of(record) for column in MAIN}}
+
+
+def renewed_values(record: ExecutionRecord) -> dict[str, Value]:
+    """The columns of the record's own row that change with each renewal of its lease."""
     return {
-        **summary_values(record),
-        **record.stored,
-        "isScript": record.is_script,
-        "isUnsent": record.is_unsent,
-        "createdAt": _time_text(record.created_at),
-        **changing_values(record),
+        **{column.name: column.value_of(record) for column in RENEWED},
+        "progress": record.stored.get("progress"),
     }
-
-
-def changing_values(record: ExecutionRecord) -> dict[str, str | int | None]:
-    """The columns of the record that also change while it runs."""
-    return {
-        "leaseUntil": _time_text(record.lease_until),
-        "storageCalls": record.storage_calls,
-        "writeToken": record.write_token,
-    }
-
-
-def record_of(row: Row, scope: str, payloads: Mapping[str, Any]) -> ExecutionRecord:
-    """The record in its row.
-
-    Args:
-        row: the main row, whole.
-        scope: the partition it was read from, as the caller names it.
-        payloads: decoded, by column.
-    """
-    values = row.values
-    created_at = _time_of(values["createdAt"])
-    assert created_at is not None
-    return ExecutionRecord(
-        execution_id=id_in(row.key),
-        scope=scope,
-        status=ExecutionStatus(values["status"]),
-        created_at=created_at,
-        is_script=values["isScript"],
-        started_at=_time_of(values.get("startedAt")),
-        completed_at=_time_of(values.get("completedAt")),
-        result_type=values.get("resultType"),
-        duration_ms=values.get("durationMs"),
-        attempt=values["attempt"],
-        due_at=_time_of(values.get("dueAt")),
-        is_unsent=values["isUnsent"],
-        lease_until=_time_of(values.get("leaseUntil")),
-        storage_calls=values["storageCalls"],
-        write_token=values["writeToken"],
-        etag=row.etag,
-        stored={name: values[name] for name in payloads},
-        **payload_fields(payloads),
-    )
 
 
 def payload_values(record: ExecutionRecord) -> dict[str, Any]:
     """What of a record can be large, by column; what is empty is left out."""
-    failure = [record.error_message, record.error_type, record.error_details]
-    values: dict[str, Any] = {
-        "origin": {name: getattr(record, name) for name in _ORIGIN_FIELDS},
-        "code": record.code,
-        "failure": None if failure == [None, None, None] else failure,
-        "input": record.input_data,
-        "http": record.http,
-        "result": record.result,
-        "logs": record.logs or None,
-        "variables": record.variables,
-        "snapshots": record.state_snapshots or None,
-        "integrations": record.integration_calls or None,
-        "progress": record.progress,
-        "attempts": record.attempts or None,
-    }
+    values = {payload.name: payload.value_of(record) for payload in PAYLOADS}
     return {name: value for name, value in values.items() if value is not None}
 
 
-PAYLOAD_COLUMNS = (
-    "origin",
-    "code",
-    "failure",
-    "input",
-    "http",
-    "result",
-    "logs",
-    "variables",
-    "snapshots",
-    "integrations",
-    "progress",
-    "attempts",
-)
+def record_of(row: Row, scope: str, partition: str, payloads: Mapping[str, Any]) -> ExecutionRecord:
+    """The record in its row.
 
-
-def payload_fields(payloads: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a record that `payload_values` were made of."""
-    error_message, error_type, error_details = payloads.get("failure") or (None, None, None)
-    return {
-        **payloads["origin"],
-        "code": payloads.get("code"),
-        "error_message": error_message,
-        "error_type": error_type,
-        "error_details": error_details,
-        "input_data": payloads.get("input"),
-        "http": payloads.get("http"),
-        "result": payloads.get("result"),
-        "logs": payloads.get("logs", ()),
-        "variables": payloads.get("variables"),
-        "state_snapshots": payloads.get("snapshots", ()),
-        "integration_calls": payloads.get("integrations", ()),
-        "progress": payloads.get("progress"),
-        "attempts": payloads.get("attempts", ()),
-    }
+    Args:
+        row: the main row, whole.
+        scope, partition: where it was read from, as the caller and as storage name it.
+        payloads: decoded, by column.
+    """
+    fields: dict[str, dict[str, Any]] = {"record": {}, "end": {}}
+    for column in (*LISTED, *MAIN):
+        # A text that was cut is whole in a payload.
+        if column.max_bytes is None:
+            fields[column.of][column.field] = column.field_in(row.values)
+    for payload in PAYLOADS:
+        if payload.name in payloads:
+            fields[payload.of].update(payload.fields_in(payloads[payload.name]))
+    found, execution_id = fields["record"], id_in(row.key)
+    keys = RecordKeys.of(partition, row.key.removeprefix(ALL), found["workflow_name"], found["executed_by"])
+    end = None
+    if found["status"].is_end:
+        progress = payloads.get("progress")
+        end = ExecutionResult(execution_id=execution_id, status=found["status"], progress=progress, **fields["end"])
+    return ExecutionRecord(
+        execution_id=execution_id,
+        scope=scope,
+        keys=keys,
+        end=end,
+        etag=row.etag,
+        stored={name: row.values[name] for name in payloads},
+        **found,
+    )
 
 
 def _cut(text: str, limit: int) -> str:
@@ -240,11 +262,3 @@ def _cut(text: str, limit: int) -> str:
 
 def _json_bytes(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode("utf-8"))
-
-
-def _time_text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _time_of(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)

@@ -27,21 +27,16 @@ class ScopeRegister:
         self._table = table
         self._known = {GLOBAL_SCOPE}
 
+    def knows(self, scope: str) -> bool:
+        """Whether this process knows that the scope is registered."""
+        return scope in self._known
+
     async def add(self, scope: str) -> None:
-        """Notes a scope; one call, for the first time in this process only."""
-        if scope not in self._known:
-            await self._table.transaction(_PARTITION, [Upsert(f"scope:{key_text(scope)}", {"scope": scope})])
-            self._known.add(scope)
+        """Registers a scope; one call."""
+        await self._table.transaction(_PARTITION, [Upsert(f"scope:{key_text(scope)}", {"scope": scope})])
+        self._known.add(scope)
 
     async def all(self) -> Sequence[str]:
         """All scopes."""
-        scopes = [GLOBAL_SCOPE]
-        continuation = None
-        while True:
-            page = await self._table.query(
-                _PARTITION, above="scope", below="scope;", limit=1000, continuation=continuation
-            )
-            scopes += [str(row.values["scope"]) for row in page.rows]
-            continuation = page.continuation
-            if continuation is None:
-                return scopes
+        rows = self._table.rows(_PARTITION, above="scope", below="scope;")
+        return [GLOBAL_SCOPE, *[str(row.values["scope"]) async for row in rows]]

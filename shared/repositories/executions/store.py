@@ -1,60 +1,48 @@
 """The record store of executions.
 
-A record is one main row, which rules, and one row in each list it belongs to (see `execution_keys`). All of them are
-written in one transaction, on the condition that the main row is as it was read.
+A record is one main row, which rules, and one row in each list it belongs to (see `keys`). All of them are written in
+one transaction, on the condition that the main row is as it was read.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared.models.executions import ExecutionStatus, ExecutionSummary
-from shared.repositories.executions.keys import (
-    UNSENT,
-    list_key,
-    lists_of,
-    main_key,
-    status_list,
-)
+from shared.models.results import ExecutionResult, JsonObject
+from shared.repositories.executions.keys import ALL, UNSENT, list_key, status_list
 from shared.repositories.executions.lists import read_page, read_unfinished
 from shared.repositories.executions.log import chunks_of, read_chunks
-from shared.repositories.executions.record import (
-    ExecutionEnd,
-    ExecutionFilters,
-    ExecutionRecord,
-    JsonObject,
-    new_write_token,
-)
+from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord, new_write_token
 from shared.repositories.executions.rows import (
     PAYLOAD_COLUMNS,
     UnfinishedExecution,
-    changing_values,
     payload_values,
     record_of,
     record_values,
+    renewed_values,
     summary_values,
 )
 from shared.repositories.executions.scopes import ScopeRegister
 from shared.repositories.payloads import PayloadStore
 from shared.storage import (
     AlreadyExistsError,
+    CallCounter,
+    Change,
     Delete,
     Insert,
     Merge,
     MissingError,
     ModifiedError,
     Replace,
+    Storage,
     Upsert,
-    current_counter,
+    storage_calls,
 )
 from shared.storage.keys import key_text
-
-if TYPE_CHECKING:
-    from shared.storage import Storage
-    from shared.storage.interface import Change
 
 TABLE = "Executions"
 CONTAINER = "executions"
@@ -64,7 +52,7 @@ class ExecutionChangedError(Exception):
     """The execution is no longer as it was read: somebody else wrote it, or its state does not allow this."""
 
 
-class ExecutionRepository:
+class ExecutionStore:
     """Stores and finds executions. All methods raise `StorageUnavailableError` when storage is out of reach.
 
     Args:
@@ -96,9 +84,9 @@ class ExecutionRepository:
         """
         if record.status is ExecutionStatus.CANCELLING:
             raise ValueError("nobody can have asked for the end of an execution that is not recorded")
-        await self._scopes.add(record.scope)
-        record = _with_cost(await self._with_payloads(None, record))
-        return await self._write(record, [Insert(main_key(record.execution_id), record_values(record))])
+        if not self._scopes.knows(record.scope):
+            await self._scopes.add(record.scope)
+        return await self._write(None, record)
 
     async def get(self, scope: str, execution_id: str) -> ExecutionRecord | None:
         """Reads a record whole; None when there is none in this scope. One call, one more for each large payload group.
@@ -110,11 +98,12 @@ class ExecutionRepository:
         Raises:
             MissingError: a blob of the record is gone.
         """
-        row = await self._table.get(key_text(scope), main_key(execution_id))
+        partition = key_text(scope)
+        row = await self._table.get(partition, list_key(ALL, execution_id))
         if row is None:
             return None
         stored = {name: row.values[name] for name in PAYLOAD_COLUMNS if name in row.values}
-        return record_of(row, scope, await self._payloads.get(stored))
+        return record_of(row, scope, partition, await self._payloads.get(stored))
 
     async def claim(self, record: ExecutionRecord, *, started_at: datetime, lease_until: datetime) -> ExecutionRecord:
         """Pending → Running, for one worker only.
@@ -133,13 +122,15 @@ class ExecutionRepository:
         )
         return await self.transition(record, following)
 
-    async def finish(self, record: ExecutionRecord, end: ExecutionEnd) -> ExecutionRecord:
-        """Writes the end of a run. Safe to repeat with the same `end`.
+    async def finish(
+        self, record: ExecutionRecord, end: ExecutionResult, write_token: str | None = None
+    ) -> ExecutionRecord:
+        """Writes the end of a run. Safe to repeat with the same `write_token`.
 
         Raises:
             ExecutionChangedError: the record was changed since it was read, or its state can't end so.
         """
-        return await self.transition(record, end.of(record))
+        return await self.transition(record, record.ended(end, write_token or new_write_token()))
 
     async def transition(self, current: ExecutionRecord, following: ExecutionRecord) -> ExecutionRecord:
         """Replaces a record by the one that follows it, when nobody has changed it since it was read.
@@ -158,19 +149,19 @@ class ExecutionRepository:
         if following.write_token == current.write_token:
             # Another writer may have started from the same record: its write must not be taken for this one.
             following = replace(following, write_token=new_write_token())
-        following = _with_cost(await self._with_payloads(current, following))
-        return await self._replace(current, following)
+        return await self._write(current, following)
 
     async def reschedule(self, record: ExecutionRecord, *, due_at: datetime, is_unsent: bool) -> ExecutionRecord:
-        """Notes of a Pending record when its message was sent, or that it was not.
+        """Writes to a Pending record when its message was sent, or that it was not.
 
         Raises:
             ExecutionChangedError: the record is no longer Pending, or somebody else has just done the same.
         """
         if record.status is not ExecutionStatus.PENDING:
             raise ExecutionChangedError(f"Execution {record.execution_id} is {record.status} and waits for no message")
-        following = replace(record, due_at=due_at, is_unsent=is_unsent, write_token=new_write_token())
-        return await self._replace(record, _with_cost(following))
+        return await self._write(
+            record, replace(record, due_at=due_at, is_unsent=is_unsent, write_token=new_write_token())
+        )
 
     async def renew(
         self,
@@ -191,14 +182,13 @@ class ExecutionRepository:
         Raises:
             ExecutionChangedError: the record was changed since: somebody asked to cancel, or took it over.
         """
+        counter = storage_calls.get()
         following = replace(record, lease_until=lease_until, write_token=new_write_token())
         if progress is not None:
             stored = await self._payloads.put({"progress": progress}, _blob_name(following))
             following = replace(following, progress=progress, stored={**record.stored, **stored})
-        following = _with_cost(following)
-        values = {**changing_values(following), "progress": following.stored.get("progress")}
-        key = main_key(record.execution_id)
-        partition = key_text(record.scope)
+        following = _with_cost(following, counter)
+        key, partition, values = record.keys.main, record.keys.partition, renewed_values(following)
         try:
             if lines:
                 chunks = await chunks_of(record.execution_id, record.attempt, lines)
@@ -207,11 +197,11 @@ class ExecutionRepository:
                 etag = await self._table.update(partition, key, values, _etag(record), "merge")
         except (AlreadyExistsError, ModifiedError, MissingError):
             etag = await self._etag_of_own_write(following)
-        return _stored(following, etag)
+        return _stored(following, etag, counter)
 
     async def lines_so_far(self, record: ExecutionRecord, after: int = 0) -> list[dict[str, Any]]:
         """The log lines of the record's attempt that were stored while it ran, numbered above `after`."""
-        return await read_chunks(self._table, record.scope, record.execution_id, record.attempt, after)
+        return await read_chunks(self._table, record.keys.partition, record.execution_id, record.attempt, after)
 
     async def scopes(self) -> Sequence[str]:
         """All scopes that have executions."""
@@ -248,42 +238,42 @@ class ExecutionRepository:
 
     async def _with_payloads(self, current: ExecutionRecord | None, following: ExecutionRecord) -> ExecutionRecord:
         """Stores the payloads that are not stored yet."""
-        before = payload_values(current) if current else {}
+        before: Mapping[str, Any] = payload_values(current) if current and current.stored else {}
         values = payload_values(following)
-        kept = {
+        unchanged = {
             name: following.stored[name]
             for name, value in values.items()
-            if name in following.stored and before.get(name) is value
+            if name in following.stored and name in before and (before[name] is value or before[name] == value)
         }
-        fresh = {name: value for name, value in values.items() if name not in kept}
-        return replace(following, stored={**kept, **await self._payloads.put(fresh, _blob_name(following))})
+        fresh = {name: value for name, value in values.items() if name not in unchanged}
+        return replace(following, stored={**unchanged, **await self._payloads.put(fresh, _blob_name(following))})
 
-    async def _replace(self, current: ExecutionRecord, following: ExecutionRecord) -> ExecutionRecord:
-        left = [prefix for prefix in lists_of(current) if prefix not in lists_of(following)]
-        return await self._write(
-            following,
-            [
-                Replace(main_key(current.execution_id), record_values(following), _etag(current)),
-                *(Delete(list_key(prefix, current.execution_id)) for prefix in left),
-            ],
-        )
-
-    async def _write(self, record: ExecutionRecord, changes: Sequence[Change]) -> ExecutionRecord:
-        """Makes the changes, of which the first is that of the main row, and writes all list rows of the record."""
-        summary = summary_values(record)
-        listed = [Upsert(list_key(prefix, record.execution_id), summary) for prefix in lists_of(record)]
+    async def _write(self, current: ExecutionRecord | None, following: ExecutionRecord) -> ExecutionRecord:
+        """Writes the main row in the place of the one before, if there was one, and all list rows of the record."""
+        counter, keys = storage_calls.get(), following.keys
+        following = _with_cost(await self._with_payloads(current, following), counter)
+        summary = summary_values(following)
+        values = record_values(following, summary)
+        listed = keys.listed(following.status, is_unsent=following.is_unsent)
+        if current is None:
+            changes: list[Change] = [Insert(keys.main, values)]
+        else:
+            before = keys.listed(current.status, is_unsent=current.is_unsent)
+            changes = [Replace(keys.main, values, _etag(current))]
+            changes += [Delete(key) for key in before if key not in listed]
+        changes += [Upsert(key, summary) for key in listed]
         try:
-            etag = (await self._table.transaction(key_text(record.scope), [*changes, *listed]))[0]
+            etag = (await self._table.transaction(keys.partition, changes))[0]
         except (AlreadyExistsError, ModifiedError, MissingError):
-            etag = await self._etag_of_own_write(record)
-        return _stored(record, etag)
+            etag = await self._etag_of_own_write(following)
+        return _stored(following, etag, counter)
 
     async def _etag_of_own_write(self, record: ExecutionRecord) -> str:
         """The ETag of the main row, when it is this very write that stored it.
 
         A write whose answer was lost is made again, and then meets itself.
         """
-        row = await self._table.get(key_text(record.scope), main_key(record.execution_id), ["writeToken"])
+        row = await self._table.get(record.keys.partition, record.keys.main, ["writeToken"])
         if row is None or row.values["writeToken"] != record.write_token:
             raise ExecutionChangedError(f"Execution {record.execution_id} was changed by somebody else")
         return row.etag
@@ -291,7 +281,8 @@ class ExecutionRepository:
 
 def _blob_name(record: ExecutionRecord) -> str:
     """Named after the write, so that one which is repeated leaves no second blob."""
-    return f"{key_text(record.scope)}/{record.execution_id}/{record.attempt}-{record.status}-{record.write_token}"
+    place = f"{record.keys.partition}/{record.execution_id}"
+    return f"{place}/{record.attempt}-{record.status}-{record.write_token}"
 
 
 def _etag(record: ExecutionRecord) -> str:
@@ -300,16 +291,14 @@ def _etag(record: ExecutionRecord) -> str:
     return record.etag
 
 
-def _with_cost(record: ExecutionRecord) -> ExecutionRecord:
+def _with_cost(record: ExecutionRecord, counter: CallCounter | None) -> ExecutionRecord:
     """Adds to `storage_calls` what the counter has seen since the last write, and the write that is to come."""
-    counter = current_counter()
     if counter is None:
         return record
     return replace(record, storage_calls=record.storage_calls + counter.total - counter.recorded + 1)
 
 
-def _stored(record: ExecutionRecord, etag: str | None) -> ExecutionRecord:
-    counter = current_counter()
+def _stored(record: ExecutionRecord, etag: str | None, counter: CallCounter | None) -> ExecutionRecord:
     if counter is not None:
         counter.recorded = counter.total
     return replace(record, etag=etag)

@@ -8,14 +8,14 @@ Clients belong to the event loop that first used them, the one that serves trigg
 from __future__ import annotations
 
 import asyncio
-import logging
+import operator
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import SettingsError, StorageUnavailableError
-from shared.settings.environment import get_settings
 from shared.settings.identity import get_credential
 from shared.settings.storage_account import StorageSettings
 from shared.storage.azure.blobs import AzureBlobs
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from shared.storage.counting import Service
 
 CHECK_LIMIT_SECONDS = 2.0
+# The SDKs would log every request at INFO, a screenful each, which costs time and, on Azure, money. They ask twice a
+# request whether anybody listens, and `not_` says no for every level there is.
+_NO_LOGGER = SimpleNamespace(isEnabledFor=operator.not_)
 _DELEGATED_FOR = timedelta(hours=4)
 
 
@@ -138,7 +141,7 @@ class AzureStorage(Storage):
         return self._blobs
 
     def _service(self, client: Any, service: Service, url: str) -> Any:
-        options: dict[str, Any] = {"transport": self._transport(service), "retry_total": 0, "logger": _wire_logger()}
+        options: dict[str, Any] = {"transport": self._transport(service), "retry_total": 0, "logger": _NO_LOGGER}
         if url:
             if self._credential is None:
                 self._credential = get_credential(self._account.client_id)
@@ -164,13 +167,6 @@ class AzureStorage(Storage):
             )
 
 
-def _wire_logger() -> logging.Logger:
-    """The SDKs log every request at INFO, a screenful each, which costs time and, on Azure, money."""
-    logger = logging.getLogger(f"{__name__}.wire")
-    logger.setLevel(logging.WARNING)
-    return logger
-
-
 @contextmanager
 def _connection_string_errors() -> Generator[None]:
     try:
@@ -178,26 +174,3 @@ def _connection_string_errors() -> Generator[None]:
     except ValueError:
         # Not chained: the SDK's error may quote the string, which holds the key.
         raise SettingsError("AzureWebJobsStorage is no storage connection string") from None
-
-
-_storage: Storage | None = None
-
-
-def get_storage() -> Storage:
-    """The storage account of this process's settings.
-
-    Raises:
-        SettingsError: the settings are wrong.
-    """
-    global _storage
-    if _storage is None:
-        _storage = AzureStorage(get_settings().storage)
-    return _storage
-
-
-async def close_storage() -> None:
-    """Closes what `get_storage` gave out, if it gave out anything; the next call makes a new one."""
-    global _storage
-    storage, _storage = _storage, None
-    if storage is not None:
-        await storage.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.storage.azure.calls import Calls
@@ -38,12 +39,11 @@ class AzureQueue(Queue):
         if len(content) > LONGEST_MESSAGE_BYTES:
             raise ValueError(f"a queue message has at most {LONGEST_MESSAGE_BYTES} bytes, not {len(content)}")
         encoded = base64.b64encode(content).decode("ascii")
-        await self._calls.run(
-            lambda: self._client().send_message(
-                encoded, visibility_timeout=visibility_delay_seconds, time_to_live=NEVER_EXPIRES
-            ),
-            lambda: self._client().create_queue(),
+        client = self._client()
+        send = partial(
+            client.send_message, encoded, visibility_timeout=visibility_delay_seconds, time_to_live=NEVER_EXPIRES
         )
+        await self._calls.run(send, client.create_queue)
 
     async def front(self) -> datetime | None:
         try:

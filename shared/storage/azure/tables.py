@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from shared.storage.azure.calls import Calls, Operation
@@ -36,7 +37,7 @@ class AzureTable(Table):
 
     async def get(self, partition: str, key: str, select: Sequence[str] | None = None) -> Row | None:
         try:
-            entity = await self._calls.run(lambda: self._client().get_entity(partition, key, select=_columns(select)))
+            entity = await self._calls.run(partial(self._client().get_entity, partition, key, select=_columns(select)))
         except MissingError:
             return None
         return _row(entity, key)
@@ -102,7 +103,7 @@ class AzureTable(Table):
         await self._calls.run(lambda: self._client().delete_entity(partition, key))
 
     async def transaction(self, partition: str, changes: Sequence[Change]) -> list[str | None]:
-        return await self._run(lambda: send_transaction(self._client(), partition, changes))
+        return await self._run(partial(send_transaction, self._client(), partition, changes))
 
     async def _run(self, operation: Operation[T]) -> T:
         return await self._calls.run(operation, lambda: self._client().create_table())

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from typing import Any
+from urllib.request import getproxies
 
 from azure.core.pipeline.transport import AioHttpTransport
 
@@ -23,7 +24,12 @@ class CountingTransport(AioHttpTransport):
     """
 
     def __init__(self, service: Service) -> None:
-        super().__init__(connection_timeout=CONNECT_TIMEOUT_SECONDS, read_timeout=READ_TIMEOUT_SECONDS)
+        super().__init__(
+            connection_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            # aiohttp would look for the proxy and for .netrc in a thread, before each request.
+            use_env_settings=bool(getproxies()),
+        )
         self._service: Service = service
 
     async def send(self, request: Any, **config: Any) -> Any:

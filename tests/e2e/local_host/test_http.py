@@ -68,6 +68,7 @@ async def test_functions_that_can_not_be_served_are_named_and_take_nothing_else_
     errors = "\n".join(status["errors"])
     assert "Function on_blob does not run: the local host does not support the binding blobTrigger (blob)" in errors
     assert "Function reserved does not run: its route 'administrators' begins with admin" in errors
+    assert "Function constrained does not run: its route 'pages/{number:int}': the local host takes {name}" in errors
     assert "Function things_special_again does not run: things_special has the same route" in errors
     for error in status["errors"]:
         await http.until_logged(error)

@@ -12,20 +12,19 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from shared.data_providers import cache as cache_module
 from shared.data_providers import shared_cache as cache_table
 from shared.data_providers.cache import ProviderCache
-from shared.data_providers.cache_key import Question
-from shared.execution_request import ExecutionResult
+from shared.data_providers.cache_key import CacheKey
 from shared.models.executions import ExecutionStatus
+from shared.models.results import ExecutionResult
 from shared.repositories.provider_answers import CONTAINER, TABLE, ProviderAnswerRepository
 from shared.storage import Storage, Upsert, count_storage_calls
 from shared.storage.azure.clients import AzureStorage
 from tests.support.proxy import StorageProxy
 
 TTL = 100.0
-QUESTION = Question("a" * 64, "GLOBAL", "cities", "v1", "module.cities, line 1", TTL, is_personal=False)
-PERSONAL = replace(QUESTION, key="b" * 64, is_personal=True)
+KEY = CacheKey("a" * 64, "GLOBAL", "cities", "v1", "module.cities, line 1", TTL, is_personal=False)
+PERSONAL = replace(KEY, digest="b" * 64, is_personal=True)
 
 
 class Clock:
@@ -55,9 +54,12 @@ class Provider:
             await self.gate.wait()
         if self.fails:
             return ExecutionResult(execution_id="run", status=ExecutionStatus.FAILED, error_message="broken")
-        result = ExecutionResult(execution_id="run", status=ExecutionStatus.SUCCESS, result=options)
-        result.caller_was_read = self.reads_caller
-        return result
+        return ExecutionResult(
+            execution_id="run",
+            status=ExecutionStatus.SUCCESS,
+            result=options,
+            caller_was_read=self.reads_caller,
+        )
 
     def now_gives(self, *values: Any) -> None:
         self.options = Provider(*values).options
@@ -90,14 +92,14 @@ def cache(process: Callable[[], ProviderCache]) -> ProviderCache:
 
 async def test_an_answer_is_given_again_until_its_time_is_over(cache: ProviderCache, clock: Clock):
     provider = Provider("a")
-    first = await cache.answer(QUESTION, provider)
+    first = await cache.get(KEY, provider)
     assert (seen(first), first.cache_expires_at) == ((["a"], False, False), "2027-01-15T08:01:40+00:00")
     provider.now_gives("b")
     clock.now += TTL - 0.001
-    again = await cache.answer(QUESTION, provider)
+    again = await cache.get(KEY, provider)
     assert (seen(again), again.cache_expires_at) == ((["a"], True, False), first.cache_expires_at)
     clock.now += 0.001
-    assert seen(await cache.answer(QUESTION, provider)) == (["b"], False, False)
+    assert seen(await cache.get(KEY, provider)) == (["b"], False, False)
     assert provider.runs == 2
 
 
@@ -107,34 +109,34 @@ async def test_empty_lists_and_falsy_values_are_kept_like_others(
 ):
     provider = Provider(*options)
     here, there = process(), process()
-    await here.answer(QUESTION, provider)
-    assert seen(await here.answer(QUESTION, provider)) == (options, True, False)
-    assert seen(await there.answer(QUESTION, provider)) == (options, True, False)
+    await here.get(KEY, provider)
+    assert seen(await here.get(KEY, provider)) == (options, True, False)
+    assert seen(await there.get(KEY, provider)) == (options, True, False)
     assert provider.runs == 1
 
 
-async def test_memory_costs_no_storage_call_the_table_one_and_a_miss_three(process: Callable[[], ProviderCache]):
+async def test_memory_costs_no_storage_call_the_table_one_and_a_miss_two(process: Callable[[], ProviderCache]):
     provider = Provider("a")
     here, there = process(), process()
-    await here.answer(replace(QUESTION, key="c" * 64), provider)  # creates the table
+    await here.get(replace(KEY, digest="c" * 64), provider)  # creates the table
     with count_storage_calls() as calls:
-        await here.answer(QUESTION, provider)
-    assert calls.total == 3
+        await here.get(KEY, provider)
+    assert calls.total == 2
     with count_storage_calls() as calls:
-        await here.answer(QUESTION, provider)
+        await here.get(KEY, provider)
     assert calls.total == 0
     with count_storage_calls() as calls:
-        assert (await there.answer(QUESTION, provider)).cached
+        assert (await there.get(KEY, provider)).cached
     assert (calls.tables, calls.total) == (1, 1)
     with count_storage_calls() as calls:
-        assert (await there.answer(QUESTION, provider)).cached
+        assert (await there.get(KEY, provider)).cached
     assert calls.total == 0
 
 
 async def test_a_thousand_who_ask_at_once_get_one_run(cache: ProviderCache):
     provider = Provider("a")
     provider.gate = asyncio.Event()
-    asking = [asyncio.create_task(cache.answer(QUESTION, provider)) for _ in range(1000)]
+    asking = [asyncio.create_task(cache.get(KEY, provider)) for _ in range(1000)]
     while not provider.runs:
         await asyncio.sleep(0)
     provider.gate.set()
@@ -145,7 +147,7 @@ async def test_a_thousand_who_ask_at_once_get_one_run(cache: ProviderCache):
 async def test_who_goes_takes_nothing_from_those_who_stay(cache: ProviderCache):
     provider = Provider("a")
     provider.gate = asyncio.Event()
-    asking = [asyncio.create_task(cache.answer(QUESTION, provider)) for _ in range(3)]
+    asking = [asyncio.create_task(cache.get(KEY, provider)) for _ in range(3)]
     while not provider.runs:
         await asyncio.sleep(0)
     asking[0].cancel()
@@ -160,26 +162,26 @@ async def test_a_failure_reaches_all_who_wait_and_is_not_kept(cache: ProviderCac
     provider = Provider("a")
     provider.fails = True
     provider.gate = asyncio.Event()
-    asking = [asyncio.create_task(cache.answer(QUESTION, provider)) for _ in range(3)]
+    asking = [asyncio.create_task(cache.get(KEY, provider)) for _ in range(3)]
     while not provider.runs:
         await asyncio.sleep(0)
     provider.gate.set()
     assert {result.error_message for result in await asyncio.gather(*asking)} == {"broken"}
     assert provider.runs == 1
     provider.fails = False
-    assert seen(await cache.answer(QUESTION, provider)) == (["a"], False, False)
+    assert seen(await cache.get(KEY, provider)) == (["a"], False, False)
 
 
 async def test_no_cache_runs_though_an_answer_is_there_and_refreshes_it_for_all(process: Callable[[], ProviderCache]):
     provider = Provider("a")
     here, there = process(), process()
-    await here.answer(QUESTION, provider)
+    await here.get(KEY, provider)
     provider.now_gives("b")
-    assert seen(await here.answer(QUESTION, provider, no_cache=True)) == (["b"], False, False)
-    assert seen(await here.answer(QUESTION, provider)) == (["b"], True, False)
-    assert seen(await there.answer(QUESTION, provider)) == (["b"], True, False)
+    assert seen(await here.get(KEY, provider, no_cache=True)) == (["b"], False, False)
+    assert seen(await here.get(KEY, provider)) == (["b"], True, False)
+    assert seen(await there.get(KEY, provider)) == (["b"], True, False)
     provider.fails = True
-    failed = await here.answer(QUESTION, provider, no_cache=True)
+    failed = await here.get(KEY, provider, no_cache=True)
     assert (failed.status, failed.error_message) == ("Failed", "broken")
 
 
@@ -187,14 +189,14 @@ async def test_an_older_answer_never_takes_the_place_of_a_newer_one(process: Cal
     here, there = process(), process()
     slow, quick = Provider("old"), Provider("new")
     slow.gate = asyncio.Event()
-    asking = asyncio.create_task(here.answer(QUESTION, slow))
+    asking = asyncio.create_task(here.get(KEY, slow))
     while not slow.runs:
         await asyncio.sleep(0.001)
-    await here.answer(QUESTION, quick, no_cache=True)
+    await here.get(KEY, quick, no_cache=True)
     slow.gate.set()
     assert seen(await asking) == (["old"], False, False)
-    assert seen(await here.answer(QUESTION, quick)) == (["new"], True, False)
-    assert seen(await there.answer(QUESTION, quick)) == (["new"], True, False)
+    assert seen(await here.get(KEY, quick)) == (["new"], True, False)
+    assert seen(await there.get(KEY, quick)) == (["new"], True, False)
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["from memory", "from the table"])
@@ -203,19 +205,19 @@ async def test_when_a_provider_fails_its_last_answer_is_given_for_one_more_ttl(
 ):
     provider = Provider("a")
     here = process()
-    first = await here.answer(QUESTION, provider)
+    first = await here.get(KEY, provider)
     asked = process() if elsewhere else here
     provider.fails = True
     clock.now += TTL
-    stale = await asked.answer(QUESTION, provider)
+    stale = await asked.get(KEY, provider)
     assert (seen(stale), stale.cache_expires_at) == ((["a"], True, True), first.cache_expires_at)
     clock.now += TTL - 0.001
-    assert seen(await asked.answer(QUESTION, provider)) == (["a"], True, True)
+    assert seen(await asked.get(KEY, provider)) == (["a"], True, True)
     clock.now += 0.001
-    assert (await asked.answer(QUESTION, provider)).status == "Failed"
+    assert (await asked.get(KEY, provider)).status == "Failed"
     assert provider.runs == 4
     provider.fails = False
-    assert seen(await asked.answer(QUESTION, provider)) == (["a"], False, False)
+    assert seen(await asked.get(KEY, provider)) == (["a"], False, False)
 
 
 async def test_a_provider_that_reads_who_is_calling_is_not_kept_and_its_author_told(
@@ -226,21 +228,21 @@ async def test_a_provider_that_reads_who_is_calling_is_not_kept_and_its_author_t
     mine.gate = asyncio.Event()
     cache = process()
     with caplog.at_level(logging.WARNING, "shared.data_providers.cache"):
-        first = asyncio.create_task(cache.answer(QUESTION, mine))
+        first = asyncio.create_task(cache.get(KEY, mine))
         while not mine.runs:
             await asyncio.sleep(0)
-        joined = asyncio.create_task(cache.answer(QUESTION, yours))
+        joined = asyncio.create_task(cache.get(KEY, yours))
         await asyncio.sleep(0)
         mine.gate.set()
         # Who joined gets an answer of their own.
         assert (seen(await first), seen(await joined)) == ((["mine"], False, False), (["yours"], False, False))
-        result = await cache.answer(QUESTION, yours)
+        result = await cache.get(KEY, yours)
     assert (seen(result), result.cache_expires_at) == ((["yours"], False, False), None)
-    assert seen(await process().answer(QUESTION, yours)) == (["yours"], False, False)
+    assert seen(await process().get(KEY, yours)) == (["yours"], False, False)
     # Once by each of the two processes.
     assert len(caplog.records) == 2
     message = (
-        'cities reads who is calling, so its answers are not kept; declare it with cache_per="user": module.cities'
+        'cities reads who is calling, so its answers are not cached; declare it with cache_per="user": module.cities'
     )
     assert message in caplog.text
 
@@ -248,45 +250,44 @@ async def test_a_provider_that_reads_who_is_calling_is_not_kept_and_its_author_t
 async def test_a_personal_provider_may_read_who_is_calling(cache: ProviderCache):
     provider = Provider("a")
     provider.reads_caller = True
-    await cache.answer(PERSONAL, provider)
-    assert seen(await cache.answer(PERSONAL, provider)) == (["a"], True, False)
+    await cache.get(PERSONAL, provider)
+    assert seen(await cache.get(PERSONAL, provider)) == (["a"], True, False)
 
 
-async def test_of_two_processes_that_are_asked_at_once_one_runs(process: Callable[[], ProviderCache]):
+async def test_each_process_runs_a_provider_once_however_many_ask_at_the_same_time(
+    process: Callable[[], ProviderCache],
+):
     provider = Provider("a")
     provider.gate = asyncio.Event()
     here, there = process(), process()
-    asking = [asyncio.create_task(cache.answer(QUESTION, provider)) for cache in (here, there) for _ in range(10)]
-    while not provider.runs:
+    asking = [asyncio.create_task(cache.get(KEY, provider)) for cache in (here, there) for _ in range(10)]
+    while provider.runs < 2:
         await asyncio.sleep(0.001)
-    await asyncio.sleep(0.05)
     provider.gate.set()
     results = await asyncio.gather(*asking)
     assert {str(values(result)) for result in results} == {"['a']"}
-    assert sorted(result.cached for result in results) == [False] * 10 + [True] * 10
-    assert provider.runs == 1
+    assert provider.runs == 2
 
 
-async def test_a_process_that_died_over_its_run_holds_the_others_up_for_seconds_only(
+async def test_a_row_that_only_says_that_somebody_looks_for_an_answer_holds_nobody_up(
     process: Callable[[], ProviderCache], clock: Clock, storage: Storage
 ):
-    await ProviderAnswerRepository(storage).claim(QUESTION.key, None, clock.now + cache_module.CLAIM_SECONDS)
-    provider = Provider("a")
-    asking = asyncio.create_task(process().answer(QUESTION, provider))
-    await asyncio.sleep(0.2)
-    assert not provider.runs
-    clock.now += cache_module.CLAIM_SECONDS
-    assert seen(await asking) == (["a"], False, False)
+    # As the release before this one wrote it.
+    row = {"claimedUntil": clock.now + 5, "keepUntil": clock.now + 5}
+    await storage.table(TABLE).transaction("a", [Upsert(KEY.digest, row)])
+    assert seen(await process().get(KEY, Provider("a"))) == (["a"], False, False)
+    assert seen(await process().get(KEY, Provider("b"))) == (["a"], True, False)
 
 
-async def test_a_failed_run_leaves_its_claim_to_the_next_process(process: Callable[[], ProviderCache]):
+async def test_a_failed_run_leaves_nothing_behind(process: Callable[[], ProviderCache]):
     provider = Provider("a")
+    await process().get(replace(KEY, digest="c" * 64), provider)  # creates the table
     provider.fails = True
-    assert (await process().answer(QUESTION, provider)).status == "Failed"
+    assert (await process().get(KEY, provider)).status == "Failed"
     provider.fails = False
     with count_storage_calls() as calls:
-        assert seen(await process().answer(QUESTION, provider)) == (["a"], False, False)
-    assert calls.total == 3
+        assert seen(await process().get(KEY, provider)) == (["a"], False, False)
+    assert calls.total == 2
 
 
 async def test_five_mebibytes_of_options_come_back_from_a_blob_as_they_were(
@@ -295,20 +296,20 @@ async def test_five_mebibytes_of_options_come_back_from_a_blob_as_they_were(
     source = random.Random(1)
     provider = Provider(*(source.randbytes(32).hex() for _ in range(32_000)))
     here, there = process(), process()
-    first = await here.answer(QUESTION, provider)
+    first = await here.get(KEY, provider)
     assert len(str(first.result)) > 5 * 2**20
     with count_storage_calls() as calls:
-        again = await there.answer(QUESTION, provider)
+        again = await there.get(KEY, provider)
     assert (again.result, again.cached) == (first.result, True)
     assert (calls.tables, calls.blobs) == (1, 1)
     with count_storage_calls() as calls:
-        assert (await there.answer(QUESTION, provider)).cached
+        assert (await there.get(KEY, provider)).cached
     assert calls.total == 0
     # A short answer leaves no blob behind.
     provider.now_gives("short")
-    await here.answer(QUESTION, provider, no_cache=True)
-    assert await storage.blobs(CONTAINER).get(f"a/{QUESTION.key}") is None
-    assert seen(await process().answer(QUESTION, provider)) == (["short"], True, False)
+    await here.get(KEY, provider, no_cache=True)
+    assert await storage.blobs(CONTAINER).get(f"a/{KEY.digest}") is None
+    assert seen(await process().get(KEY, provider)) == (["short"], True, False)
 
 
 @pytest.mark.parametrize("content", [{"options": b"no zlib"}, {"blob": "a/gone"}, {}])
@@ -316,10 +317,10 @@ async def test_a_row_that_can_not_be_read_is_as_good_as_none(
     cache: ProviderCache, storage: Storage, clock: Clock, content: dict[str, Any]
 ):
     row = {"expiresAt": clock.now + TTL, "keepUntil": clock.now + TTL, **content}
-    await storage.table(TABLE).transaction("a", [Upsert(QUESTION.key, row)])
+    await storage.table(TABLE).transaction("a", [Upsert(KEY.digest, row)])
     provider = Provider("a")
-    assert seen(await cache.answer(QUESTION, provider)) == (["a"], False, False)
-    assert seen(await cache.answer(QUESTION, provider)) == (["a"], True, False)
+    assert seen(await cache.get(KEY, provider)) == (["a"], False, False)
+    assert seen(await cache.get(KEY, provider)) == (["a"], True, False)
 
 
 async def test_with_storage_away_providers_answer_and_the_table_is_left_alone_for_a_while(
@@ -329,14 +330,14 @@ async def test_with_storage_away_providers_answer_and_the_table_is_left_alone_fo
     proxy.refuse(lambda _: True)
     provider = Provider("a")
     with caplog.at_level(logging.WARNING, "shared.data_providers.shared_cache"):
-        assert seen(await cache.answer(QUESTION, provider)) == (["a"], False, False)
+        assert seen(await cache.get(KEY, provider)) == (["a"], False, False)
         with count_storage_calls() as calls:
-            other = replace(QUESTION, key="d" * 64)
-            assert seen(await cache.answer(other, provider)) == (["a"], False, False)
+            other = replace(KEY, digest="d" * 64)
+            assert seen(await cache.get(other, provider)) == (["a"], False, False)
     assert calls.total == 0
     assert len(caplog.records) == 1
     provider.fails = True
-    assert (await cache.answer(replace(QUESTION, key="e" * 64), provider)).error_message == "broken"
+    assert (await cache.get(replace(KEY, digest="e" * 64), provider)).error_message == "broken"
 
 
 async def test_storage_that_never_answers_holds_nobody_up_for_long(clock: Clock, monkeypatch: pytest.MonkeyPatch):
@@ -348,9 +349,9 @@ async def test_storage_that_never_answers_holds_nobody_up_for_long(clock: Clock,
     cache = ProviderCache(ProviderAnswerRepository(storage), clock)
     provider = Provider("a")
     async with asyncio.timeout(5):
-        assert seen(await cache.answer(QUESTION, provider)) == (["a"], False, False)
+        assert seen(await cache.get(KEY, provider)) == (["a"], False, False)
     async with asyncio.timeout(0.2):
-        assert seen(await cache.answer(replace(QUESTION, key="d" * 64), provider)) == (["a"], False, False)
+        assert seen(await cache.get(replace(KEY, digest="d" * 64), provider)) == (["a"], False, False)
     await storage.close()
     for writer in held:
         writer.close()
@@ -360,8 +361,8 @@ async def test_storage_that_never_answers_holds_nobody_up_for_long(clock: Clock,
 async def test_an_app_without_storage_has_its_memory(clock: Clock):
     cache = ProviderCache(None, clock)
     provider = Provider("a")
-    await cache.answer(QUESTION, provider)
-    assert seen(await cache.answer(QUESTION, provider)) == (["a"], True, False)
+    await cache.get(KEY, provider)
+    assert seen(await cache.get(KEY, provider)) == (["a"], True, False)
 
 
 async def test_what_is_of_no_use_any_more_is_removed_with_its_blob(
@@ -371,9 +372,9 @@ async def test_what_is_of_no_use_any_more_is_removed_with_its_blob(
     large = Provider(*(random.Random(2).randbytes(32).hex() for _ in range(3_000)))
     cache = process()
     for digit in "0123456789abcdef":
-        await cache.answer(replace(QUESTION, key=digit * 64), large if digit in "af" else Provider(digit))
+        await cache.get(replace(KEY, digest=digit * 64), large if digit in "af" else Provider(digit))
     clock.now += TTL
-    await cache.answer(replace(QUESTION, key="1" * 64), Provider("newer"))
+    await cache.get(replace(KEY, digest="1" * 64), Provider("newer"))
     clock.now += TTL - 1
     assert await answers.remove_old(clock.now) == 0
     clock.now += 1

@@ -13,9 +13,10 @@ import pytest_asyncio
 from shared.access.principal import Principal
 from shared.context import Caller
 from shared.discovery import get_workspace
+from shared.handlers.services import close_services, get_services
 from shared.registry import FunctionRegistry, staging
 from shared.settings.environment import get_settings
-from shared.storage import Storage, close_storage, get_storage
+from shared.storage import Storage
 from tests.support.accounts import StorageAccount
 
 ADMIN = Principal(Caller("admin-1", "admin@example.com", "Admin"), is_platform_admin=True)
@@ -148,11 +149,11 @@ async def app(
     path = list(sys.path)
     get_settings.cache_clear()
     get_workspace.cache_clear()
-    await close_storage()
+    await close_services()
     with staging(FunctionRegistry()):
-        yield get_storage
+        yield lambda: get_services().storage
     await end_background()
-    await close_storage()
+    await close_services()
     get_settings.cache_clear()
     get_workspace.cache_clear()
     sys.path[:] = path

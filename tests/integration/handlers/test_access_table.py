@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from shared.access.keys import get_key_ring
 from shared.access.principal import Access, Principal
 from shared.context import Caller, Organization
 from shared.handlers.configuration_handlers import set_config
 from shared.handlers.forms_handlers import create_form
 from shared.handlers.organizations_handlers import create_organization
+from shared.handlers.services import get_services
 from shared.handlers.workflow_keys_handlers import create_key, revoke_key
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.configuration import ConfigWrite
@@ -26,16 +26,9 @@ from shared.models.executions import ExecuteRequest
 from shared.models.forms import FormRequest
 from shared.models.organizations import Member, OrganizationCreate
 from shared.models.workflow_keys import WorkflowKeyCreate
-from shared.repositories.workflow_keys import (
-    AccessKey,
-    ListedKey,
-    WorkflowKeyRepository,
-    hash_of,
-    new_key_id,
-    new_raw_key,
-)
+from shared.repositories.workflow_keys import AccessKey, ListedKey, hash_of, new_key_id, new_raw_key
 from shared.settings.environment import get_settings
-from shared.storage import Storage, get_storage
+from shared.storage import Storage
 from tests.support.calls import app_routes, call
 from tests.support.principals import client_principal
 
@@ -196,7 +189,7 @@ async def world(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
     executed = await execute_workflow(ExecuteRequest(workflow_name="add", input_data={"a": 1}), HOME_USER)
     made.execution_id = executed.answer.execution_id
     yield made
-    for task in list(get_key_ring()._background):
+    for task in list(get_services().keys._background):
         await task
     sys.modules.pop("doors_of_the_test", None)
 
@@ -236,7 +229,7 @@ async def expired_key() -> str:
     listed = ListedKey(
         key=key, masked_key="", closes_workflow=False, created_by="admin-1", created_at=now, last_used_at=None
     )
-    await WorkflowKeyRepository(get_storage()).create(listed, hash_of(raw_key))
+    await get_services().workflow_keys.create(listed, hash_of(raw_key))
     return raw_key
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from shared.context import Organization
 from shared.errors import BadRequestError, ConflictError, ForbiddenError, StorageUnavailableError
-from shared.handlers.audit_handlers import list_audit, note
+from shared.handlers.audit_handlers import list_audit
 from shared.handlers.configuration_handlers import delete_config, list_config, set_config
 from shared.handlers.executions_handlers import list_executions
 from shared.handlers.forms_handlers import create_form, delete_form, list_forms, update_form
@@ -24,6 +24,7 @@ from shared.handlers.organizations_handlers import (
     list_organizations,
     update_organization,
 )
+from shared.handlers.services import close_services, get_services
 from shared.handlers.workflow_keys_handlers import create_key, list_keys, revoke_key
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.audit import AuditEntry, AuditQuery
@@ -34,7 +35,7 @@ from shared.models.organizations import OrganizationCreate, OrganizationPatch
 from shared.models.workflow_keys import WorkflowKeyCreate
 from shared.repositories.audit import AuditRepository
 from shared.settings.environment import get_settings
-from shared.storage import Storage, close_storage
+from shared.storage import Storage
 from tests.integration.handlers.conftest import ADMIN
 from tests.support.proxy import StorageProxy
 
@@ -128,7 +129,7 @@ async def test_what_can_not_be_written_down_is_not_done(
 ):
     monkeypatch.setenv("AzureWebJobsStorage", proxy.connection_string)
     get_settings.cache_clear()
-    await close_storage()
+    await close_services()
     proxy.refuse(lambda exchange: "Audit" in exchange.url or b"/Audit" in exchange.request_body)
     with pytest.raises(StorageUnavailableError):
         await act()
@@ -153,13 +154,13 @@ async def test_each_scope_has_its_own_log(app: App):
 
 
 async def test_pages_neither_skip_nor_repeat_while_entries_are_added(app: App):
-    await asyncio.gather(*(note(ADMIN, "test", str(number)) for number in range(25)))
+    await asyncio.gather(*(get_services().audit.record(ADMIN, "test", str(number)) for number in range(25)))
     seen: list[str] = []
     token = None
     while True:
         page = await list_audit(AuditQuery(limit=7, continuation_token=token), ADMIN)
         seen += [entry.target for entry in page.entries]
-        await note(ADMIN, "test", "later")
+        await get_services().audit.record(ADMIN, "test", "later")
         token = page.continuation_token
         if token is None:
             break
@@ -173,10 +174,10 @@ async def test_an_entry_whose_answer_was_lost_is_there_once(
 ):
     monkeypatch.setenv("AzureWebJobsStorage", proxy.connection_string)
     get_settings.cache_clear()
-    await close_storage()
-    await note(ADMIN, "test", "first")
+    await close_services()
+    await get_services().audit.record(ADMIN, "test", "first")
     proxy.lose_an_answer(lambda exchange: exchange.method == "POST")
-    await note(ADMIN, "test", "second")
+    await get_services().audit.record(ADMIN, "test", "second")
     assert proxy.answers_lost == 1
     assert [entry.target for entry in await entries()] == ["second", "first"]
 

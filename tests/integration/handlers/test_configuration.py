@@ -17,14 +17,13 @@ from urllib.parse import quote
 import pytest
 
 from shared.access.principal import Principal
-from shared.configuration.values import get_configuration
 from shared.context import Organization
 from shared.errors import BadRequestError, InvalidInputError, NotFoundError, PayloadTooLargeError
-from shared.executions.executor import get_executor
 from shared.handlers.configuration_handlers import delete_config, list_config, set_config
 from shared.handlers.executions_handlers import get_execution, get_logs, rerun_execution
 from shared.handlers.organizations_handlers import create_organization
 from shared.handlers.provider_options import provide_options
+from shared.handlers.services import get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.configuration import ConfigWrite
 from shared.models.executions import ExecuteRequest, ExecutionLogsQuery, ExecutionResponse
@@ -216,7 +215,7 @@ async def test_a_run_reads_the_configuration_in_one_call_and_mostly_in_none(app:
     with count_storage_calls() as calls:
         await shown("region", principal=ORG_ADMIN)
     assert (calls.tables, calls.blobs) == (2, 0)
-    get_configuration().forget()
+    get_services().configuration.invalidate()
     with count_storage_calls() as calls:
         await shown("region", principal=ORG_ADMIN)
     assert (calls.tables, calls.blobs) == (3, 0)
@@ -241,14 +240,14 @@ async def test_what_a_run_is_given_is_shown_masked_and_runs_and_reruns_as_it_cam
     request = ExecuteRequest(workflow_name="uses_secret_later", input_data={"given": SECRET})
     execution_id = (await execute_workflow(request, ADMIN)).answer.execution_id
     for attempt in (1, 2):
-        await get_executor().run_queued(json.dumps({"execution_id": execution_id, "attempt": attempt}))
+        await get_services().executor.run_queued(json.dumps({"execution_id": execution_id, "attempt": attempt}))
     detail = await get_execution(execution_id, ADMIN)
     # It came as far as the raise: the parameter was the secret itself.
     assert (detail.status, detail.error, detail.attempt) == ("Failed", "with ••••", 2)
     assert detail.input_data == {"given": "••••"}
     assert_no_secret(detail.model_dump(mode="json"))
     again = (await rerun_execution(execution_id, ADMIN)).answer.execution_id
-    await get_executor().run_queued(json.dumps({"execution_id": again, "attempt": 1}))
+    await get_services().executor.run_queued(json.dumps({"execution_id": again, "attempt": 1}))
     assert (await get_execution(again, ADMIN)).attempts[0]["error"] == "with ••••"
 
 
@@ -256,7 +255,7 @@ async def test_a_process_that_has_run_nothing_masks_too(app: App):
     await put("api_key", "env:PARTNER_API_KEY", "secret_ref")
     answer = await run("add", a=1)
     await run("shows", keys=[f"x{SECRET}"])
-    get_configuration()._masks.clear()
+    get_services().configuration._masks.clear()
     assert (await get_execution(answer.execution_id, ADMIN)).input_data == {"a": 1}
     (other,) = [
         execution
@@ -308,7 +307,7 @@ async def test_without_storage_what_asks_for_no_value_goes_on_and_what_does_is_t
 
     # Storage stays there for all else; that it is away for this one read is what the proxy could not do.
     monkeypatch.setattr(ConfigurationRepository, "read", away)
-    get_configuration().forget()
+    get_services().configuration.invalidate()
     assert len((await provide_options("plain_options", {}, ADMIN)).options) == 1
     answer = await run("shows", keys=["region"])
     assert (answer.status, answer.error_type) == ("Failed", "StorageUnavailableError")
@@ -325,7 +324,7 @@ async def test_while_storage_is_away_the_values_of_before_serve(app: App, monkey
         raise StorageUnavailableError
 
     monkeypatch.setattr(ConfigurationRepository, "read", away)
-    monkeypatch.setattr(get_configuration()._values, "_seconds", 0.0)
+    monkeypatch.setattr(get_services().configuration._values, "_ttl_seconds", 0.0)
     assert (await shown("region"))["region"] == "north"
 
 
@@ -339,8 +338,8 @@ async def test_while_storage_does_not_answer_the_values_of_before_serve_too(app:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(ConfigurationRepository, "read", hangs)
-    monkeypatch.setattr("shared.configuration.READ_LIMIT_SECONDS", 0.05)
-    monkeypatch.setattr(get_configuration()._values, "_seconds", 0.0)
+    monkeypatch.setattr("shared.configuration.values.READ_LIMIT_SECONDS", 0.05)
+    monkeypatch.setattr(get_services().configuration._values, "_ttl_seconds", 0.0)
     assert (await shown("region"))["region"] == "north"
     assert (await shown("region"))["region"] == "north"
     # Nobody waits for it a second time.

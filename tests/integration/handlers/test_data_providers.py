@@ -11,26 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from functions.timer.cleanup import remove_what_is_over
+from functions.timer.cleanup import remove_expired
 from shared.access.principal import Principal
 from shared.context import Organization
 from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest, execute
-from shared.errors import (
-    ForbiddenError,
-    InvalidInputError,
-    NotFoundError,
-    ProviderFailedError,
-    ProviderTimeoutError,
-)
+from shared.errors import ForbiddenError, InvalidInputError, NotFoundError, ProviderFailedError, ProviderTimeoutError
 from shared.handlers.data_providers_handlers import get_options, list_data_providers
 from shared.handlers.executions_handlers import list_executions
 from shared.handlers.provider_options import provide_options
+from shared.handlers.services import get_services
 from shared.models.data_providers import ProviderOptions, ProviderRequest
 from shared.models.executions import ExecutionListQuery
 from shared.repositories.provider_answers import TABLE
 from shared.settings.environment import get_settings
-from shared.storage import Storage, Upsert, get_storage
+from shared.storage import Storage, Upsert
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
 
 App = Callable[[], Storage]
@@ -255,8 +250,8 @@ async def test_the_engine_answers_each_with_their_own_execution_id():
 
 async def test_the_timer_removes_answers_of_no_use():
     await provide_options("numbered", {}, USER)
-    table = get_storage().table(TABLE)
+    table = get_services().storage.table(TABLE)
     await table.transaction("0", [Upsert("0" * 64, {"keepUntil": 1.0})])
-    await remove_what_is_over(None)  # type: ignore[arg-type]
+    await remove_expired(None)  # type: ignore[arg-type]
     assert await table.get("0", "0" * 64) is None
     assert (await provide_options("numbered", {}, USER)).cached

@@ -12,21 +12,19 @@ import pytest
 
 from shared.context import HttpRequestInfo
 from shared.errors import InvalidInputError
-from shared.executions.executor import get_executor
 from shared.handlers.endpoints_handlers import call_endpoint
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.form_executions_handlers import execute_form
 from shared.handlers.forms_handlers import create_form
 from shared.handlers.provider_options import provide_options
+from shared.handlers.services import get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionStatus
 from shared.models.forms import FormDataRequest, FormRequest
-from shared.repositories.executions.record import ExecutionRecord
-from shared.repositories.executions.store import ExecutionRepository
-from shared.repositories.ids import new_execution_id
-from shared.storage import Storage, get_storage
+from shared.storage import Storage
 from shared.testing import run_named
 from tests.integration.handlers.conftest import ADMIN, USER
+from tests.support.executions import new_record
 
 App = Callable[[], Storage]
 Errors = list[tuple[list[Any], str]]
@@ -84,19 +82,11 @@ async def _refused(name: str, given: dict[str, Any]) -> Errors:
 async def by_queue_message(given: dict[str, Any]) -> Errors:
     """A record whose input was valid when it was written; the workflow has changed since."""
     now = datetime.now(UTC)
-    record = ExecutionRecord(
-        execution_id=new_execution_id(now),
-        scope="GLOBAL",
-        workflow_name="typed_later",
-        executed_by="u",
-        executed_by_name="U",
-        executed_by_email="",
-        status=ExecutionStatus.PENDING,
-        created_at=now,
-        input_data=given,
+    record = new_record(
+        at=now, scope="GLOBAL", workflow_name="typed_later", status=ExecutionStatus.PENDING, input_data=given
     )
-    await ExecutionRepository(get_storage()).create(record)
-    await get_executor().run_queued(json.dumps({"execution_id": record.execution_id}))
+    await get_services().executions.create(record)
+    await get_services().executor.run_queued(json.dumps({"execution_id": record.execution_id}))
     found = await get_execution(record.execution_id, ADMIN)
     assert (found.status, found.error_type) == ("Failed", "ValidationError")
     assert found.details is not None

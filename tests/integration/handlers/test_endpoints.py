@@ -14,12 +14,10 @@ import pytest
 import pytest_asyncio
 
 from shared.access import keys as access_keys
-from shared.access.keys import KeyRing, get_key_ring
-from shared.access.rate_limits import RateLimiter
+from shared.access.keys import KeyRing
 from shared.errors import InvalidInputError, UnauthorizedError
-from shared.executions.executor import get_executor
-from shared.handlers import endpoints_handlers
 from shared.handlers.executions_handlers import get_execution
+from shared.handlers.services import get_services
 from shared.handlers.workflow_keys_handlers import create_key, list_keys, revoke_key
 from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKeyCreate
 from shared.repositories.workflow_keys import TABLE, WorkflowKeyRepository, hash_of
@@ -78,7 +76,6 @@ ANYBODY = {"x-dev-principal": "anonymous"}
 async def doors(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[], Storage]]:
     (tmp_path / "flows" / "endpoints_of_the_test.py").write_text(DOORS)
     monkeypatch.setenv("AUTH_MODE", "development")
-    monkeypatch.setattr(endpoints_handlers, "_RATES", RateLimiter())
     get_settings.cache_clear()
     yield app
     await settle()
@@ -86,7 +83,7 @@ async def doors(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
 
 
 async def settle() -> None:
-    for task in list(get_key_ring()._background):
+    for task in list(get_services().keys._background):
         await task
 
 
@@ -192,7 +189,7 @@ async def test_the_raw_key_is_shown_once_and_stored_and_logged_nowhere(doors: Ap
 async def test_a_call_reads_storage_once_for_its_key_and_then_not_at_all(doors: App):
     key = await new_key()
     ring = KeyRing(WorkflowKeyRepository(doors()))
-    ring._note_use = lambda key: None  # type: ignore[method-assign]
+    ring._record_use = lambda key: None  # type: ignore[method-assign]
     with count_storage_calls() as counter:
         await ring.open(key.raw_key)
         await ring.open(key.raw_key)
@@ -207,13 +204,13 @@ async def test_a_call_reads_storage_once_for_its_key_and_then_not_at_all(doors: 
 
 
 async def test_another_process_refuses_a_revoked_key_within_thirty_seconds(doors: App, monkeypatch: pytest.MonkeyPatch):
-    assert access_keys.KEPT_SECONDS <= 30
+    assert access_keys.TTL_SECONDS <= 30
     key = await new_key()
     other = KeyRing(WorkflowKeyRepository(doors()))
     await other.open(key.raw_key)
     await revoke_key(key.id, ADMIN)
     now = access_keys.time.monotonic
-    monkeypatch.setattr(access_keys.time, "monotonic", lambda: now() + access_keys.KEPT_SECONDS)
+    monkeypatch.setattr(access_keys.time, "monotonic", lambda: now() + access_keys.TTL_SECONDS)
     with pytest.raises(UnauthorizedError):
         await other.open(key.raw_key)
     await asyncio.gather(*other._background)
@@ -221,7 +218,7 @@ async def test_another_process_refuses_a_revoked_key_within_thirty_seconds(doors
 
 async def test_a_key_ends_when_it_expires_though_it_is_remembered(doors: App, monkeypatch: pytest.MonkeyPatch):
     key = await new_key(expires_in_days=1)
-    ring = get_key_ring()
+    ring = get_services().keys
     await ring.open(key.raw_key)
 
     class Tomorrow(datetime):
@@ -245,9 +242,9 @@ async def test_last_use_is_noted_once_an_hour(doors: App):
     found = await WorkflowKeyRepository(doors()).find(hash_of(key.raw_key))
     assert found is not None
     repository = WorkflowKeyRepository(doors())
-    await repository.note_use(found, first.last_used_at + timedelta(minutes=59))
+    await repository.record_use(found, first.last_used_at + timedelta(minutes=59))
     assert (await list_keys(ADMIN))[0].last_used_at == first.last_used_at
-    await repository.note_use(found, first.last_used_at + timedelta(minutes=60))
+    await repository.record_use(found, first.last_used_at + timedelta(minutes=60))
     assert (await list_keys(ADMIN))[0].last_used_at == first.last_used_at + timedelta(minutes=60)
 
 
@@ -287,7 +284,7 @@ async def test_a_public_callers_token_opens_the_result_and_nothing_else_does(doo
     assert accepted.status == 202
     assert accepted.body["links"] == {"self": link, "logs": None, "cancel": None}
     assert accepted.headers["Location"] == link
-    await get_executor().run_queued(f'{{"execution_id": "{execution_id}"}}')
+    await get_services().executor.run_queued(f'{{"execution_id": "{execution_id}"}}')
     path = {"executionId": execution_id}
     token = {**ANYBODY, "x-result-token": accepted.body["resultToken"]}
     result = await call("executions_result", path, headers=token)

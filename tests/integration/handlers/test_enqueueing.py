@@ -13,10 +13,10 @@ from shared.context import Caller
 from shared.engine import ExecutionRequest
 from shared.errors import StorageUnavailableError
 from shared.executions.executor import Executor
-from shared.executions.queue_messages import EXECUTION_QUEUE
-from shared.executions.recovery import Recovery
+from shared.executions.queueing import EXECUTION_QUEUE
+from shared.handlers.services import Services
 from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
-from shared.repositories.executions.store import ExecutionRepository
+from shared.repositories.executions.store import ExecutionStore
 from shared.repositories.ids import new_execution_id
 from shared.storage import Storage
 from tests.support.accounts import StorageAccount
@@ -25,41 +25,41 @@ from tests.support.proxy import Exchange, StorageProxy
 App = Callable[[], Storage]
 
 
-def new_request() -> ExecutionRequest:
+def new_request(workflow: str = "add_later") -> ExecutionRequest:
     return ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),
         caller=Caller("u1", name="U One"),
-        name="add_later",
+        name=workflow,
         parameters={"a": 1},
         use="workflow",
     )
 
 
 @pytest.fixture
-def executions(proxied: Storage) -> ExecutionRepository:
-    return ExecutionRepository(proxied)
+def executions(proxied: Storage) -> ExecutionStore:
+    return ExecutionStore(proxied)
 
 
 @pytest.fixture
-def executor(executions: ExecutionRepository, proxied: Storage) -> Executor:
-    return Executor(executions, proxied.queue(EXECUTION_QUEUE))
+def executor(executions: ExecutionStore, proxied: Storage) -> Executor:
+    return Services(proxied).executor
 
 
-async def read(executions: ExecutionRepository, execution_id: str) -> ExecutionRecord:
+async def read(executions: ExecutionStore, execution_id: str) -> ExecutionRecord:
     record = await executions.get("GLOBAL", execution_id)
     assert record is not None
     return record
 
 
 async def test_with_the_queue_out_of_reach_an_execution_is_taken_and_its_message_sent_later(
-    app: App, proxy: StorageProxy, proxied: Storage, executions: ExecutionRepository, executor: Executor
+    app: App, proxy: StorageProxy, proxied: Storage, executions: ExecutionStore, executor: Executor
 ):
     waiting_already = await executor.submit(new_request())
     proxy.refuse(lambda exchange: exchange.service == "queue")
     submission = await executor.submit(new_request())
     execution_id = submission.record.execution_id
     assert (await read(executions, execution_id)).status == "Pending"
-    recovery = Recovery(executions, proxied.queue(EXECUTION_QUEUE))
+    recovery = Services(proxied).recovery
     with pytest.raises(StorageUnavailableError):
         await recovery.recover()
     proxy.refuse(None)
@@ -72,7 +72,7 @@ async def test_with_the_queue_out_of_reach_an_execution_is_taken_and_its_message
 
 
 async def test_nothing_is_sent_for_a_record_that_could_not_be_written(
-    app: App, proxy: StorageProxy, executions: ExecutionRepository, executor: Executor
+    app: App, proxy: StorageProxy, executions: ExecutionStore, executor: Executor
 ):
     proxy.refuse(lambda exchange: exchange.service == "table")
     with pytest.raises(StorageUnavailableError):
@@ -86,7 +86,7 @@ async def test_with_all_of_storage_gone_right_after_the_record_its_message_is_se
     app: App,
     proxy: StorageProxy,
     proxied: Storage,
-    executions: ExecutionRepository,
+    executions: ExecutionStore,
     executor: Executor,
     storage_account: StorageAccount,
     monkeypatch: pytest.MonkeyPatch,
@@ -104,20 +104,20 @@ async def test_with_all_of_storage_gone_right_after_the_record_its_message_is_se
     execution_id = (await executor.submit(new_request())).record.execution_id
     proxy.refuse(None)
     # Times of messages are whole seconds.
-    monkeypatch.setattr("shared.recovery.UNSENT_AFTER_SECONDS", 2.0)
-    recovery = Recovery(executions, proxied.queue(EXECUTION_QUEUE))
+    monkeypatch.setattr("shared.executions.recovery.UNSENT_AFTER_SECONDS", 2.0)
+    recovery = Services(proxied).recovery
     # The message before it lies in the queue still, so its own may lie behind.
     assert (await recovery.recover()).sent == 0
     with QueueClient.from_connection_string(storage_account.connection_string, EXECUTION_QUEUE) as queue:
         queue.clear_messages()
-    monkeypatch.setattr("shared.recovery.UNSENT_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr("shared.executions.recovery.UNSENT_AFTER_SECONDS", 0.0)
     assert (await recovery.recover()).sent == 2
     assert (await read(executions, execution_id)).due_at is not None
 
 
 @pytest.mark.parametrize("workflow", ["add", "add_later"])
 async def test_a_record_that_was_written_although_its_caller_was_refused_says_that_nothing_was_begun(
-    app: App, proxy: StorageProxy, executions: ExecutionRepository, executor: Executor, workflow: str
+    app: App, proxy: StorageProxy, executions: ExecutionStore, executor: Executor, workflow: str
 ):
     await executor.submit(new_request())
     spoiled: list[bool] = []
@@ -130,14 +130,14 @@ async def test_a_record_that_was_written_although_its_caller_was_refused_says_th
 
     proxy.lose_an_answer(lambda exchange: exchange.url.endswith("$batch"))
     proxy.refuse(is_spoiled)
-    request = new_request()
-    request.name = workflow
+    request = new_request(workflow)
     with pytest.raises(StorageUnavailableError):
         await executor.submit(request)
     proxy.refuse(None)
     async with asyncio.timeout(10):
         while not (record := await read(executions, request.execution_id)).status.is_end:
             await asyncio.sleep(0.02)
-    assert (record.status, record.error_type) == ("Failed", "ServiceUnavailable")
-    assert record.error_message == f"{workflow} was not begun: storage was out of reach"
+    assert record.end is not None
+    assert (record.status, record.end.error_type) == ("Failed", "ServiceUnavailable")
+    assert record.end.error_message == f"{workflow} was not begun: storage was out of reach"
     assert await app().queue(EXECUTION_QUEUE).length() == 1

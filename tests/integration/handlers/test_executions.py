@@ -8,13 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from shared.errors import BadRequestError, NotFoundError
-from shared.handlers.executions_handlers import (
-    get_execution,
-    get_logs,
-    get_result,
-    get_variables,
-    list_executions,
-)
+from shared.handlers.executions_handlers import get_execution, get_logs, get_result, get_variables, list_executions
+from shared.handlers.services import get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionListQuery, ExecutionLogsQuery
 from shared.storage import Storage, count_storage_calls
@@ -116,8 +111,7 @@ async def test_waiting_for_log_lines_ends_when_there_are_some(app: App):
     waiting = asyncio.create_task(get_logs(accepted.execution_id, ExecutionLogsQuery(wait=20), ADMIN))
     await asyncio.sleep(0.05)
     assert not waiting.done()
-    from shared.executions.executor import get_executor
 
-    await get_executor().run_queued(f'{{"execution_id": "{accepted.execution_id}"}}')
+    await get_services().executor.run_queued(f'{{"execution_id": "{accepted.execution_id}"}}')
     logs = await asyncio.wait_for(waiting, 10)
     assert [line["message"] for line in logs.logs] == ["adding later"]

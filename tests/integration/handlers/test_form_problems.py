@@ -16,13 +16,14 @@ from shared.errors import InvalidInputError, StorageUnavailableError
 from shared.handlers import form_problems, health_handlers
 from shared.handlers.form_executions_handlers import execute_form
 from shared.handlers.form_options_handlers import get_form_options
-from shared.handlers.form_problems import MOST_FORMS, get_problem_index
+from shared.handlers.form_problems import MOST_FORMS
 from shared.handlers.forms_handlers import create_form, delete_form, get_form, list_forms, update_form
 from shared.handlers.health_handlers import get_health
+from shared.handlers.services import get_services
 from shared.models.executions import ExecutionResponse
 from shared.models.forms import Form, FormDataRequest, FormOptionsRequest, FormRequest, FormWrite
 from shared.repositories.forms import FormRepository, StoredForm
-from shared.storage import Replace, Storage, get_storage
+from shared.storage import Replace, Storage
 from tests.integration.handlers.conftest import ADMIN, USER
 from tests.integration.handlers.test_forms import in_organization
 
@@ -69,7 +70,7 @@ async def stored(*more: dict[str, Any], scope: str = "GLOBAL", **changes: Any) -
     now = datetime.now(UTC)
     org = None if scope == "GLOBAL" else scope
     form = Form(**dict(request), id=str(uuid.uuid4()), org_id=org, created_by="a", created_at=now, updated_at=now)
-    return await FormRepository(get_storage()).create(scope, form)
+    return await FormRepository(get_services().storage).create(scope, form)
 
 
 async def submitted(form_id: str, **values: Any) -> Any:
@@ -126,9 +127,9 @@ async def test_a_new_form_with_such_an_expression_is_refused_with_its_place():
 
 async def test_problems_are_not_stored_so_that_an_earlier_release_can_read_the_form():
     made = await create_form(FormRequest.model_validate(body(expression="tags == 'a'")), ADMIN)
-    row = await get_storage().table("Forms").get("GLOBAL", made.form.id)
+    row = await get_services().storage.table("Forms").get("GLOBAL", made.form.id)
     assert row is not None
-    content = await FormRepository(get_storage())._payloads.get({"form": row.values["form"]})
+    content = await FormRepository(get_services().storage)._payloads.get({"form": row.values["form"]})
     assert "problems" not in content["form"]
     assert made.form.model_dump(by_alias=True)["problems"] == []
 
@@ -137,7 +138,7 @@ async def test_health_tells_administrators_which_forms_have_problems_and_nobody_
     await create_form(FormRequest.model_validate(body(name="Sound", expression="tags == 'a'")), ADMIN)
     health = await get_health(ADMIN)
     assert (health.status, health.checks["forms"], await forms_in_health()) == ("healthy", "healthy", [])
-    get_problem_index().invalidate()
+    get_services().form_problems.invalidate()
     made = await stored()
     health = await get_health(ADMIN)
     assert (health.status, health.checks["forms"]) == ("degraded", "degraded")
@@ -201,7 +202,7 @@ async def test_forms_that_cannot_be_read_in_time_are_left_out_of_health(monkeypa
 async def test_a_form_that_cannot_be_read_makes_health_degraded_and_not_fail(caplog: pytest.LogCaptureFixture):
     made = await stored()
     changed = Replace(made.row.key, {**made.row.values, "form": b"[]"}, made.row.etag)
-    await get_storage().table("Forms").transaction("GLOBAL", [changed])
+    await get_services().storage.table("Forms").transaction("GLOBAL", [changed])
     health = await get_health(ADMIN)
     assert (health.status, health.checks["forms"], health.checks["storage"]) == ("degraded", "degraded", "healthy")
     assert health.details is not None

@@ -21,10 +21,11 @@ from shared.handlers.form_executions_handlers import execute_form
 from shared.handlers.form_files import MOST_FILES
 from shared.handlers.form_uploads_handlers import make_upload_url
 from shared.handlers.forms_handlers import create_form
+from shared.handlers.services import get_services
 from shared.models.executions import ExecutionResponse
 from shared.models.forms import FormDataRequest, FormRequest, UploadUrlRequest, UploadUrlResponse
 from shared.repositories.form_uploads import CONTAINER, FormUploadRepository
-from shared.storage import Storage, get_storage
+from shared.storage import Storage
 from tests.integration.handlers.conftest import ADMIN, USER
 
 App = Callable[[], Storage]
@@ -111,7 +112,7 @@ async def test_what_does_not_fit_is_named_and_removed_and_may_come_better(
     assert await put(where, content, content_type) == 201
     place = ["body", "form_data", "picture"]
     assert await refused(form_id, picture=where.upload_id) == [(place, reason)]
-    assert await get_storage().blobs(CONTAINER).properties(blob_of(where)) is None
+    assert await get_services().storage.blobs(CONTAINER).properties(blob_of(where)) is None
     assert await refused(form_id, picture=where.upload_id) == [(place, "not_uploaded")]
     assert await put(where, b"good", "image/png") == 201
     assert (await submit(form_id, picture=where.upload_id))["picture"]["size"] == 4
@@ -141,7 +142,7 @@ async def test_only_ids_that_this_form_gave_out_to_this_scope_for_this_field_are
     for upload_id in [*ids, "nothing", "00000000-0000-4000-8000-000000000000"]:
         assert await refused(form_id, picture=upload_id) == [(["body", "form_data", "picture"], "unknown_upload")]
     # What another form gave out is left alone.
-    assert await get_storage().blobs(CONTAINER).properties(blob_of(strangers[0])) is not None
+    assert await get_services().storage.blobs(CONTAINER).properties(blob_of(strangers[0])) is not None
     assert (await submit(form_id, elsewhere, picture=ids[2]))["picture"]["uploadId"] == ids[2]
 
 
@@ -199,7 +200,7 @@ async def test_files_that_nobody_submitted_go_after_a_day_and_the_others_stay(pu
     for where in (used, unused):
         assert await put(where, b"x", "image/png") == 201
     await submit(form_id, picture=used.upload_id)
-    repository, blobs = FormUploadRepository(get_storage()), get_storage().blobs(CONTAINER)
+    repository, blobs = get_services().form_uploads, get_services().storage.blobs(CONTAINER)
     assert await repository.remove_old(datetime.now(UTC) + timedelta(hours=24)) == 0
     assert await repository.remove_old(datetime.now(UTC) + timedelta(hours=26)) == 2
     assert await blobs.properties(blob_of(used)) is not None
@@ -211,5 +212,5 @@ async def test_a_file_whose_submission_the_workflow_refuses_is_not_kept(put: Put
     where = await url_for(form_id)
     assert await put(where, b"x", "image/png") == 201
     assert await refused(form_id, picture=where.upload_id) == [(["number"], "missing")]
-    await FormUploadRepository(get_storage()).remove_old(datetime.now(UTC) + timedelta(hours=26))
-    assert await get_storage().blobs(CONTAINER).properties(blob_of(where)) is None
+    await get_services().form_uploads.remove_old(datetime.now(UTC) + timedelta(hours=26))
+    assert await get_services().storage.blobs(CONTAINER).properties(blob_of(where)) is None

@@ -30,12 +30,13 @@ from shared.handlers.executions_handlers import list_executions
 from shared.handlers.form_executions_handlers import execute_form, start_form
 from shared.handlers.form_options_handlers import get_form_options, get_provider_options
 from shared.handlers.forms_handlers import create_form, delete_form, get_form, list_forms, update_form
+from shared.handlers.services import get_services
 from shared.models.data_providers import ProviderRequest
 from shared.models.executions import ExecutionListQuery, ExecutionResponse
 from shared.models.forms import FormDataRequest, FormOptionsRequest, FormProviderRequest, FormRequest
 from shared.registry import FunctionRegistry
 from shared.repositories.forms import CONTAINER
-from shared.storage import Storage, get_storage
+from shared.storage import Storage
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
 
 App = Callable[[], Storage]
@@ -178,7 +179,7 @@ async def test_a_large_form_is_kept_whole_and_leaves_nothing_behind():
     assert (await get_form(made.form.id, USER)).form == made.form
     assert [each.id for each in (await list_forms(USER)).forms] == [made.form.id]
     await update_form(made.form.id, form("small"), ADMIN)
-    assert await get_storage().blobs(CONTAINER).get(made.row.values["blob"]) is None
+    assert await get_services().storage.blobs(CONTAINER).get(made.row.values["blob"]) is None
     assert (await get_form(made.form.id, USER)).form.form_schema.fields[0].name == "text"
 
 

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from shared.access.app_service import read_client_principal
 from shared.errors import BadRequestError, PlatformError
-from shared.executions.queue_messages import read_message
+from shared.executions.queueing import read_message
+from shared.handlers.services import close_services
 from shared.repositories.executions.keys import ALL, key_of_token, list_key, token_of
 from shared.repositories.ids import new_execution_id
 from shared.repositories.workflow_keys import is_raw_key, new_raw_key
 from shared.settings.environment import get_settings
-from shared.storage import Storage, close_storage
+from shared.storage import Storage
 from tests.support.calls import app_routes, call
 
 App = Callable[[], Storage]
@@ -147,7 +148,7 @@ def test_route_values_and_headers(examples: int, app: App, monkeypatch: pytest.M
         try:
             check()
         finally:
-            runner.run(close_storage())
+            runner.run(close_services())
 
 
 def json_bytes(value: Any) -> bytes:

@@ -14,17 +14,15 @@ from shared.access.principal import Principal
 from shared.context import Caller
 from shared.engine import ExecutionRequest
 from shared.errors import BadRequestError, ConflictError, InvalidInputError, StorageUnavailableError
-from shared.executions.executor import Executor, get_executor
-from shared.executions.idempotency import IdempotencyKey, IdempotentExecutor
-from shared.executions.queue_messages import EXECUTION_QUEUE
+from shared.executions.idempotency import IdempotencyKey
+from shared.executions.queueing import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import list_executions, rerun_execution
-from shared.handlers.submission import Executed
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.services import Services, get_services
+from shared.handlers.workflows_handlers import Executed, execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
-from shared.repositories.executions.store import ExecutionRepository
-from shared.repositories.idempotency_keys import KEPT_FOR, IdempotencyKeyRepository
+from shared.repositories.idempotency_keys import VALID_FOR
 from shared.repositories.ids import new_execution_id
-from shared.storage import Storage, count_storage_calls, get_storage
+from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
 from tests.support.proxy import Exchange, StorageProxy
 
@@ -56,14 +54,14 @@ async def test_fifty_async_calls_at_once_are_one_execution_and_one_message(app: 
     assert len({one.answer.execution_id for one in executed}) == 1
     assert all(isinstance(one.answer, ExecutionAccepted) for one in executed)
     assert await recorded() == 1
-    assert await get_storage().queue(EXECUTION_QUEUE).length() == 1
+    assert await get_services().storage.queue(EXECUTION_QUEUE).length() == 1
 
 
 async def test_a_call_made_again_shows_the_first_one_as_it_is_by_now(app: App):
     first = await call("add_later", "k", a=1)
     assert isinstance(first.answer, ExecutionAccepted)
     assert not first.replayed
-    await get_executor().run_queued(json.dumps({"execution_id": first.answer.execution_id}))
+    await get_services().executor.run_queued(json.dumps({"execution_id": first.answer.execution_id}))
     again = await call("add_later", "k", a=1)
     assert isinstance(again.answer, ExecutionAccepted)
     assert (again.answer.execution_id, again.answer.status, again.replayed) == (
@@ -80,7 +78,7 @@ async def test_a_failed_run_is_not_run_again(app: App):
 
 
 async def test_a_run_that_lasts_is_waited_for_and_then_a_202(app: App, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("shared.idempotency.WAIT_FOR_END_SECONDS", 0.1)
+    monkeypatch.setattr("shared.executions.idempotency.WAIT_FOR_END_SECONDS", 0.1)
     first = asyncio.create_task(call("patient", "k", seconds=1))
     while not await recorded():
         await asyncio.sleep(0.02)
@@ -135,12 +133,12 @@ async def test_a_rerun_with_a_key_is_one_rerun(app: App):
 async def test_what_a_call_left_that_died_before_its_record_is_begun_once_by_those_who_come_after(
     app: App, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("shared.idempotency.WAIT_FOR_RECORD_SECONDS", 0.2)
+    monkeypatch.setattr("shared.executions.idempotency.WAIT_FOR_RECORD_SECONDS", 0.2)
     body = ExecuteRequest(workflow_name="patient", input_data={"seconds": 0.2})
     key = IdempotencyKey.of("k", "POST workflows/execute", body.model_dump())
     left = "01a208e8-207f-7dec-923b-02a182093ae8"
     owner = ("GLOBAL", "admin-1", key.route, key.text)
-    await IdempotencyKeyRepository(get_storage()).claim(owner, left, key.digest, datetime.now(UTC))
+    await get_services().idempotency_keys.claim(owner, left, key.digest, datetime.now(UTC))
     executed = await asyncio.gather(*(execute_workflow(body, ADMIN, None, key) for _ in range(10)))
     assert {one.answer.execution_id for one in executed} == {left}
     assert all(isinstance(one.answer, ExecutionResponse) and one.answer.result == "waited" for one in executed)
@@ -151,9 +149,8 @@ async def test_what_a_call_left_that_died_before_its_record_is_begun_once_by_tho
 async def test_a_call_that_was_refused_although_it_was_recorded_may_be_made_again(
     app: App, proxy: StorageProxy, proxied: Storage, workflow: str, goes_on: bool
 ):
-    executions = ExecutionRepository(proxied)
-    executor = Executor(executions, proxied.queue(EXECUTION_QUEUE))
-    idempotent = IdempotentExecutor(executor, executions, IdempotencyKeyRepository(proxied))
+    services = Services(proxied)
+    executor, idempotent = services.executor, services.idempotent_executor
     key = IdempotencyKey.of("k", "POST x", {})
 
     def request() -> ExecutionRequest:
@@ -172,24 +169,24 @@ async def test_a_call_that_was_refused_although_it_was_recorded_may_be_made_agai
     proxy.lose_an_answer(lambda exchange: exchange.url.endswith("$batch"))
     proxy.refuse(is_spoiled)
     with pytest.raises(StorageUnavailableError):
-        await idempotent.submit(request(), key)
+        await idempotent.submit_once(request(), key)
     proxy.refuse(None)
     async with asyncio.timeout(20):
-        submission = await idempotent.submit(request(), key)
-    assert submission.goes_on is goes_on
+        submission = await idempotent.submit_once(request(), key)
+    assert submission.is_pending is goes_on
     assert submission.record.status == ("Pending" if goes_on else "Success")
-    again = await idempotent.submit(request(), key)
+    again = await idempotent.submit_once(request(), key)
     assert again.record.execution_id == submission.record.execution_id
     if goes_on:
         # Nothing ends it behind the caller's back.
         await executor.run_queued(json.dumps({"execution_id": submission.record.execution_id}))
-        assert (await idempotent.submit(request(), key)).record.status == "Success"
+        assert (await idempotent.submit_once(request(), key)).record.status == "Success"
 
 
 async def test_a_key_is_free_again_after_a_day(app: App):
-    keys = IdempotencyKeyRepository(get_storage())
+    keys = get_services().idempotency_keys
     now = datetime.now(UTC)
-    first = await keys.claim(("a", "b"), "id-1", "digest", now - KEPT_FOR)
+    first = await keys.claim(("a", "b"), "id-1", "digest", now - VALID_FOR)
     assert (await keys.claim(("a", "b"), "id-2", "other", now - timedelta(seconds=1))) == first
     claims = await asyncio.gather(*(keys.claim(("a", "b"), f"new-{number}", "other", now) for number in range(10)))
     assert len(set(claims)) == 1
@@ -197,10 +194,10 @@ async def test_a_key_is_free_again_after_a_day(app: App):
 
 
 async def test_old_claims_are_removed_and_valid_ones_stay(app: App):
-    keys = IdempotencyKeyRepository(get_storage())
+    keys = get_services().idempotency_keys
     now = datetime.now(UTC)
     for number in range(150):
-        await keys.claim(("old", str(number)), "id", "digest", now - KEPT_FOR)
+        await keys.claim(("old", str(number)), "id", "digest", now - VALID_FOR)
     for number in range(20):
         await keys.claim(("new", str(number)), "id", "digest", now)
     assert await keys.remove_old(now) == 150

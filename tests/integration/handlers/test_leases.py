@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 
 from shared.errors import ConflictError, ForbiddenError, NotFoundError, StorageUnavailableError
 from shared.executions import lease as leases
-from shared.executions.executor import get_executor
 from shared.handlers.executions_handlers import cancel_execution, get_execution, list_executions, rerun_execution
+from shared.handlers.services import get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import (
     ExecuteRequest,
@@ -24,10 +23,11 @@ from shared.models.executions import (
     ExecutionResponse,
     ExecutionStatus,
 )
-from shared.repositories.executions.store import ExecutionRepository
+from shared.repositories.executions.store import ExecutionStore
 from shared.settings.environment import get_settings
-from shared.storage import Storage, count_storage_calls, get_storage
+from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
+from tests.support.executions import success
 
 App = Callable[[], Storage]
 NOW = datetime.now(UTC)
@@ -45,7 +45,7 @@ async def enqueued(workflow: str = "patient_later", **parameters: Any) -> str:
 
 
 def deliver(execution_id: str) -> asyncio.Task[None]:
-    return asyncio.create_task(get_executor().run_queued(json.dumps({"execution_id": execution_id})))
+    return asyncio.create_task(get_services().executor.run_queued(json.dumps({"execution_id": execution_id})))
 
 
 async def found(execution_id: str) -> ExecutionDetail:
@@ -66,7 +66,7 @@ async def test_progress_is_shown_while_the_run_goes_on_and_the_lease_is_renewed(
     assert shown.status == "Running"
     assert shown.progress is not None
     assert shown.progress["message"] == "waiting"
-    record = await ExecutionRepository(get_storage()).get("GLOBAL", execution_id)
+    record = await get_services().executions.get("GLOBAL", execution_id)
     assert record is not None
     assert record.lease_until is not None
     assert record.lease_until > datetime.now(UTC) + timedelta(seconds=20)
@@ -121,18 +121,17 @@ async def test_a_run_whose_record_was_taken_away_is_stopped_and_its_end_dropped(
     execution_id = await enqueued()
     running = deliver(execution_id)
     await until(execution_id, lambda execution: execution.status == "Running")
-    repository = ExecutionRepository(get_storage())
+    repository = get_services().executions
     record = await repository.get("GLOBAL", execution_id)
     assert record is not None
-    lost = replace(record, status=ExecutionStatus.FAILED, error_type="WorkerLost", completed_at=datetime.now(UTC))
+    end = success(status=ExecutionStatus.FAILED, error_type="WorkerLost")
     async with asyncio.timeout(10):
         while True:
             try:
-                await repository.transition(record, lost)
+                await repository.finish(record, end)
             except Exception:
                 record = await repository.get("GLOBAL", execution_id)
                 assert record is not None
-                lost = replace(record, status=ExecutionStatus.FAILED, error_type="WorkerLost")
             else:
                 break
     await asyncio.wait_for(running, 10)
@@ -143,16 +142,16 @@ async def test_a_renewal_that_fails_is_logged_and_tried_again(
     app: App, quick_leases: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     renewals: list[int] = []
-    renew = ExecutionRepository.renew
+    renew = ExecutionStore.renew
 
-    async def sometimes(self: ExecutionRepository, *arguments: Any, **fields: Any) -> Any:
+    async def sometimes(self: ExecutionStore, *arguments: Any, **fields: Any) -> Any:
         renewals.append(1)
         if len(renewals) == 1:
             raise StorageUnavailableError
         return await renew(self, *arguments, **fields)
 
     # The record store is real; only one answer of it is lost, which the proxy could not do at this one call.
-    monkeypatch.setattr(ExecutionRepository, "renew", sometimes)
+    monkeypatch.setattr(ExecutionStore, "renew", sometimes)
     execution_id = await enqueued(seconds=1)
     await deliver(execution_id)
     assert len(renewals) >= 3
@@ -202,14 +201,14 @@ async def test_a_script_can_be_rerun_while_inline_code_is_allowed(app: App, monk
 async def test_a_poison_message_ends_the_execution_that_waits_for_it(app: App):
     execution_id = await enqueued("add_later", a=1)
     message = json.dumps({"execution_id": execution_id})
-    await get_executor().end_poisoned(json.dumps({"execution_id": execution_id, "attempt": 2}))
+    await get_services().executor.end_poisoned(json.dumps({"execution_id": execution_id, "attempt": 2}))
     assert (await found(execution_id)).status == "Pending"
-    await get_executor().end_poisoned(message)
+    await get_services().executor.end_poisoned(message)
     ended = await found(execution_id)
     assert (ended.status, ended.error_type) == ("Failed", "PoisonMessage")
-    await get_executor().end_poisoned(message)
-    await get_executor().end_poisoned("no message at all")
-    await get_executor().end_poisoned(json.dumps({"execution_id": "01a208e8-207f-7dec-923b-02a182093ae8"}))
+    await get_services().executor.end_poisoned(message)
+    await get_services().executor.end_poisoned("no message at all")
+    await get_services().executor.end_poisoned(json.dumps({"execution_id": "01a208e8-207f-7dec-923b-02a182093ae8"}))
     assert await found(execution_id) == ended
 
 
@@ -217,7 +216,7 @@ async def test_a_poison_message_of_a_run_that_lives_is_dropped(app: App):
     execution_id = await enqueued(seconds=0.3)
     running = deliver(execution_id)
     await until(execution_id, lambda execution: execution.status == "Running")
-    await get_executor().end_poisoned(json.dumps({"execution_id": execution_id}))
+    await get_services().executor.end_poisoned(json.dumps({"execution_id": execution_id}))
     await running
     assert (await found(execution_id)).status == "Success"
 
@@ -227,13 +226,13 @@ async def test_nothing_is_renewed_once_a_run_has_ended(app: App, monkeypatch: py
     # Every renewal takes longer than the time between two, as when storage is slow: the next one is due at once.
     monkeypatch.setattr(leases, "FLUSH_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(leases, "RENEW_EVERY_SECONDS", 0.0)
-    executions = ExecutionRepository(get_storage())
+    executions = get_services().executions
     record = await executions.get("GLOBAL", await enqueued(seconds=0))
     assert record is not None
-    lease = leases.Lease(executions, await executions.claim(record, started_at=NOW, lease_until=leases.lease_from(NOW)))
-    lease.hold()
+    lease = leases.Lease(executions, record)
+    await lease.__aenter__()
     await asyncio.sleep(0.05)
-    release = asyncio.create_task(lease.release())
+    release = asyncio.create_task(lease.__aexit__(None, None, None))
     await asyncio.sleep(0)
     if is_cancelled:
         release.cancel()

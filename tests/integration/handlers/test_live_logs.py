@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 
 from shared.executions import lease as leases
-from shared.executions.executor import get_executor
-from shared.executions.recovery import get_recovery
 from shared.handlers.executions_handlers import cancel_execution, get_logs
+from shared.handlers.services import get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionLogsQuery
-from shared.repositories.executions.store import ExecutionRepository
-from shared.storage import Storage, count_storage_calls, get_storage
+from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN
 
 App = Callable[[], Storage]
@@ -81,7 +79,7 @@ async def begun(workflow: str, **parameters: Any) -> tuple[str, asyncio.Task[Non
 
 def deliver(execution_id: str, attempt: int = 1) -> asyncio.Task[None]:
     message = json.dumps({"execution_id": execution_id, "attempt": attempt})
-    return asyncio.create_task(get_executor().run_queued(message))
+    return asyncio.create_task(get_services().executor.run_queued(message))
 
 
 async def followed(execution_id: str, wait: float = 5) -> list[dict[str, Any]]:
@@ -185,10 +183,10 @@ async def test_a_run_that_writes_nothing_is_not_flushed(app: App):
 async def test_after_a_lost_worker_what_was_flushed_is_the_log_and_the_record_says_that_more_may_be_missing(
     app: App, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("shared.recovery.CONFIRM_SECONDS", 0)
-    monkeypatch.setattr("shared.recovery.LEASE_SECONDS", 0)
+    monkeypatch.setattr("shared.executions.recovery.CONFIRM_SECONDS", 0)
+    monkeypatch.setattr("shared.executions.recovery.LEASE_SECONDS", 0)
     execution_id, running = await begun("talker", lines=100)
-    executions = ExecutionRepository(get_storage())
+    executions = get_services().executions
     view = await get_logs(execution_id, ExecutionLogsQuery(wait=5), ADMIN)
     # What a killed process leaves: a record with a lease that nobody renews.
     running.cancel()
@@ -197,7 +195,7 @@ async def test_after_a_lost_worker_what_was_flushed_is_the_log_and_the_record_sa
     assert record is not None
     await executions.renew(record, lease_until=datetime.now(UTC) - timedelta(seconds=1))
     # Its policy has it tried again, so the log is that of an attempt.
-    assert (await get_recovery().recover()).retried == 1
+    assert (await get_services().recovery.recover()).retried == 1
     await deliver(execution_id, attempt=2)
     lines = await followed(execution_id)
     assert lines[: len(view.logs)] == view.logs

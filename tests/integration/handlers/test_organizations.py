@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from shared.access import organizations
-from shared.access.organizations import find_organization, organization_of
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.handlers.organizations_handlers import (
     create_organization,
@@ -18,6 +16,7 @@ from shared.handlers.organizations_handlers import (
     list_organizations,
     update_organization,
 )
+from shared.handlers.services import get_services
 from shared.models.organizations import OrganizationCreate, OrganizationModel, OrganizationPatch
 from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
@@ -36,17 +35,17 @@ async def made(**fields: Any) -> OrganizationModel:
 
 async def test_a_member_belongs_to_the_organization_whatever_the_case_of_the_ids(app: App):
     acme = await made(members=[ANN])
-    found = await organization_of("tenant-1", "ANN", "ann@elsewhere.example")
+    found = await get_services().organizations.of_user("tenant-1", "ANN", "ann@elsewhere.example")
     assert found is not None
     assert (found.id, found.name, found.is_active) == (acme.id, "Acme", True)
-    assert await organization_of("tenant-2", "ann", "") is None
-    assert await organization_of("tenant-1", "bob", "") is None
+    assert await get_services().organizations.of_user("tenant-2", "ann", "") is None
+    assert await get_services().organizations.of_user("tenant-1", "bob", "") is None
 
 
 async def test_a_domain_counts_only_in_the_tenant_that_is_trusted_for_it(app: App):
     await made(domain="Acme.example", trustedTenantId="tenant-1")
     await made(name="Trusts nobody", domain="other.example")
-    assert await organization_of("tenant-1", "ann", "Ann@ACME.example") is not None
+    assert await get_services().organizations.of_user("tenant-1", "ann", "Ann@ACME.example") is not None
     for tenant, email in (
         ("tenant-2", "ann@acme.example"),
         ("tenant-1", "ann@sub.acme.example"),
@@ -56,13 +55,13 @@ async def test_a_domain_counts_only_in_the_tenant_that_is_trusted_for_it(app: Ap
         ("tenant-1", "ann@other.example"),
         (None, "ann@acme.example"),
     ):
-        assert await organization_of(tenant, "ann", email) is None, (tenant, email)
+        assert await get_services().organizations.of_user(tenant, "ann", email) is None, (tenant, email)
 
 
 async def test_a_named_member_comes_before_a_domain(app: App):
     await made(domain="acme.example", trustedTenantId="tenant-1")
     other = await made(name="Other", members=[ANN])
-    found = await organization_of("tenant-1", "ann", "ann@acme.example")
+    found = await get_services().organizations.of_user("tenant-1", "ann", "ann@acme.example")
     assert found is not None
     assert found.id == other.id
 
@@ -102,8 +101,8 @@ async def test_twenty_made_at_once_are_all_there(app: App):
 async def test_a_deleted_organization_is_gone_and_its_id_is_never_given_again(app: App):
     acme = await made(members=[ANN])
     await delete_organization(acme.id, ADMIN)
-    assert await find_organization(acme.id) is None
-    assert await organization_of("tenant-1", "ann", "") is None
+    assert await get_services().organizations.find(acme.id) is None
+    assert await get_services().organizations.of_user("tenant-1", "ann", "") is None
     with pytest.raises(NotFoundError):
         await get_organization(acme.id)
     with pytest.raises(NotFoundError):
@@ -129,7 +128,7 @@ async def test_a_patch_changes_what_it_names(app: App):
 async def test_who_belongs_where_costs_a_call_once_in_a_while(app: App, monkeypatch: pytest.MonkeyPatch):
     await made(members=[ANN])
     with count_storage_calls() as calls:
-        await asyncio.gather(*(organization_of("tenant-1", "ann", "") for _ in range(20)))
+        await asyncio.gather(*(get_services().organizations.of_user("tenant-1", "ann", "") for _ in range(20)))
     assert (calls.tables, calls.blobs) == (1, 0)
 
 
@@ -174,8 +173,8 @@ async def test_a_change_holds_in_other_processes_when_what_they_keep_is_too_old(
     acme = await made(members=[ANN])
     assert (await asked("workflows_list", "Tenant-1", "Ann")).status == 200
     # As another process changes it, which can't tell this one.
-    monkeypatch.setattr("shared.handlers.organizations_handlers.forget_organizations", lambda: None)
+    monkeypatch.setattr(get_services().organizations, "invalidate", lambda: None)
     await delete_organization(acme.id, ADMIN)
     assert (await asked("workflows_list", "Tenant-1", "Ann")).status == 200
-    monkeypatch.setattr(organizations._directory(), "_seconds", 0.0)
+    monkeypatch.setattr(get_services().organizations._directory, "_ttl_seconds", 0.0)
     assert (await asked("workflows_list", "Tenant-1", "Ann")).status == 403

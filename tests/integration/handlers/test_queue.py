@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared.configuration.values import get_configuration
-from shared.executions.executor import get_executor
 from shared.handlers.executions_handlers import get_execution
+from shared.handlers.services import get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionDetail
 from shared.registry import get_registry
@@ -28,7 +27,7 @@ async def enqueued(workflow: str = "add_later", **parameters: Any) -> str:
 
 
 async def deliver(execution_id: str, **fields: Any) -> None:
-    await get_executor().run_queued(json.dumps({"execution_id": execution_id, **fields}))
+    await get_services().executor.run_queued(json.dumps({"execution_id": execution_id, **fields}))
 
 
 async def found(execution_id: str) -> ExecutionDetail:
@@ -51,7 +50,7 @@ async def test_an_enqueued_execution_is_run_as_its_record_says(app: App):
 async def test_running_costs_the_worker_three_table_calls_and_the_record_knows_all(app: App):
     execution_id = await enqueued(a=1)
     # Read once in a while, and not by each run.
-    await get_configuration().values("GLOBAL")
+    await get_services().configuration.of_run("GLOBAL")
     with count_storage_calls() as calls:
         await deliver(execution_id)
     assert (calls.tables, calls.queues, calls.blobs) == (3, 0, 0)
@@ -117,7 +116,7 @@ async def test_a_message_that_names_no_execution_is_logged_and_dropped(
     app: App, text: str, caplog: pytest.LogCaptureFixture
 ):
     with caplog.at_level(logging.WARNING, logger="shared.executions.executor"):
-        await get_executor().run_queued(text)
+        await get_services().executor.run_queued(text)
     assert "dropped" in caplog.text
 
 

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from shared.errors import StorageUnavailableError
-from shared.executions.executor import Executor
-from shared.executions.queue_messages import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import get_execution, list_executions
+from shared.handlers.services import Services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionListQuery, ExecutionSummary
-from shared.repositories.executions.store import ExecutionRepository
+from shared.repositories.executions.store import ExecutionStore
 from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN
@@ -63,21 +62,18 @@ async def test_a_longer_run_is_recorded_while_it_runs(app: App):
 
 
 async def test_with_storage_known_to_be_away_nothing_is_begun(app: App, proxy: StorageProxy, proxied: Storage):
-    executor = Executor(ExecutionRepository(proxied), proxied.queue(EXECUTION_QUEUE))
-    quick = new_request()
-    quick.name = "add"
+    executor = Services(proxied).executor
+    quick = new_request("add")
     assert (await executor.submit(quick)).recorded
     proxy.refuse(lambda _: True)
-    unnoticed = new_request()
-    unnoticed.name = "add"
+    unnoticed = new_request("add")
     # The first call can't know; it runs, and its caller is told that it is not recorded yet.
     assert not (await executor.submit(unnoticed)).recorded
-    refused = new_request()
-    refused.name = "add"
+    refused = new_request("add")
     with pytest.raises(StorageUnavailableError):
         await executor.submit(refused)
     proxy.refuse(None)
     async with asyncio.timeout(10):
-        while await ExecutionRepository(proxied).get("GLOBAL", unnoticed.execution_id) is None:
+        while await ExecutionStore(proxied).get("GLOBAL", unnoticed.execution_id) is None:
             await asyncio.sleep(0.05)
-    assert await ExecutionRepository(proxied).get("GLOBAL", refused.execution_id) is None
+    assert await ExecutionStore(proxied).get("GLOBAL", refused.execution_id) is None

@@ -6,15 +6,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from shared.executions.executor import Executor, get_executor
-from shared.executions.queue_messages import EXECUTION_QUEUE
-from shared.executions.recovery import get_recovery
+from shared.executions.executor import Executor
+from shared.executions.queueing import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import get_execution
+from shared.handlers.services import Services, get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionDetail
-from shared.repositories.executions.store import ExecutionRepository
-from shared.storage import Queue, Storage
+from shared.storage import Storage
+from shared.storage.azure.queues import AzureQueue
 from tests.integration.handlers.conftest import ADMIN, USER
+from tests.support.executions import executor_with
 from tests.support.proxy import StorageProxy
 
 App = Callable[[], Storage]
@@ -26,7 +27,7 @@ async def enqueued(workflow: str, **parameters: Any) -> str:
 
 
 async def deliver(execution_id: str, attempt: int = 1) -> ExecutionDetail:
-    await get_executor().run_queued(json.dumps({"execution_id": execution_id, "attempt": attempt}))
+    await get_services().executor.run_queued(json.dumps({"execution_id": execution_id, "attempt": attempt}))
     return await get_execution(execution_id, ADMIN)
 
 
@@ -69,7 +70,7 @@ async def test_a_user_error_and_wrong_input_are_not_retried(app: App):
     assert (await deliver(await enqueued("stubborn"))).status == "Failed"
 
 
-class EagerQueue(Queue):
+class EagerQueue(AzureQueue):
     """Stands for a queue whose message another worker has before `send` returns, as can happen without a wait."""
 
     executor: Executor
@@ -81,7 +82,7 @@ class EagerQueue(Queue):
 async def test_a_retry_that_is_delivered_at_once_is_not_lost(app: App):
     execution_id = await enqueued("flaky", succeeds_at=3)
     queue = EagerQueue.__new__(EagerQueue)
-    queue.executor = Executor(ExecutionRepository(app()), queue)
+    queue.executor = executor_with(app(), queue)
     await queue.executor.run_queued(json.dumps({"execution_id": execution_id}))
     ended = await get_execution(execution_id, ADMIN)
     assert (ended.status, ended.attempt) == ("Success", 3)
@@ -92,12 +93,12 @@ async def test_a_retry_whose_message_can_not_be_sent_waits_until_it_is_sent_agai
 ):
     execution_id = await enqueued("flaky", succeeds_at=2)
     proxy.refuse(lambda exchange: exchange.service == "queue")
-    executor = Executor(ExecutionRepository(proxied), proxied.queue(EXECUTION_QUEUE))
+    executor = Services(proxied).executor
     await executor.run_queued(json.dumps({"execution_id": execution_id}))
     waiting = await get_execution(execution_id, ADMIN)
     assert (waiting.status, waiting.attempt) == ("Pending", 2)
     proxy.refuse(None)
     before = await app().queue(EXECUTION_QUEUE).length()
-    assert (await get_recovery().recover()).sent == 1
+    assert (await get_services().recovery.recover()).sent == 1
     assert await app().queue(EXECUTION_QUEUE).length() == before + 1
     assert (await deliver(execution_id, attempt=2)).status == "Success"

@@ -23,17 +23,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from shared.context import Caller, Organization
 from shared.engine import ExecutionRequest
 from shared.errors import ConflictError
-from shared.executions.executor import Executor, get_executor
-from shared.executions.queue_messages import EXECUTION_QUEUE
-from shared.executions.recovery import Recovery
+from shared.executions.queueing import EXECUTION_QUEUE
+from shared.handlers.services import Services, close_services, get_services
 from shared.models.executions import ExecutionStatus
 from shared.repositories.executions.record import ExecutionRecord
-from shared.repositories.executions.store import ExecutionRepository
 from shared.repositories.ids import new_execution_id
 from shared.settings.environment import get_settings
-from shared.storage import Queue, Storage, close_storage, get_storage
+from shared.storage import Storage
+from shared.storage.azure.queues import AzureQueue
 from tests.support import gates
 from tests.support.accounts import StorageAccount
+from tests.support.executions import executor_with
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ async def thrice(context, outcome: str):
 MAX_ATTEMPTS = {"once": 1, "thrice": 3}
 
 
-class LostMessages(Queue):
+class LostMessages(AzureQueue):
     """Stands for the queue of a process that dies between the record and its message."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Executions(RuleBasedStateMachine):
         return self.runner.run(work)
 
     def read(self, execution_id: str) -> ExecutionRecord:
-        found = self.run(ExecutionRepository(get_storage()).get(self.scope, execution_id))
+        found = self.run(get_services().executions.get(self.scope, execution_id))
         assert found is not None
         return found
 
@@ -117,12 +117,12 @@ class Executions(RuleBasedStateMachine):
 
     @rule(workflow=st.sampled_from(["once", "thrice"]), outcome=st.sampled_from(["succeeds", "fails", "refuses"]))
     def submit(self, workflow: str, outcome: str) -> None:
-        submission = self.run(get_executor().submit(self._request(workflow, outcome)))
+        submission = self.run(get_services().executor.submit(self._request(workflow, outcome)))
         assert submission.record.status is ExecutionStatus.PENDING
 
     @rule(workflow=st.sampled_from(["once", "thrice"]))
     def submit_and_die_before_the_message(self, workflow: str) -> None:
-        executor = Executor(ExecutionRepository(get_storage()), LostMessages())
+        executor = executor_with(get_services().storage, LostMessages())
         with contextlib.suppress(asyncio.CancelledError):
             self.run(executor.submit(self._request(workflow, "succeeds")))
 
@@ -135,7 +135,7 @@ class Executions(RuleBasedStateMachine):
 
         async def begin() -> asyncio.Task[None]:
             before = gates.starts[execution_id, attempt]
-            task = asyncio.create_task(get_executor().run_queued(message))
+            task = asyncio.create_task(get_services().executor.run_queued(message))
             while not task.done() and gates.starts[execution_id, attempt] == before:
                 await asyncio.sleep(0.005)
             return task
@@ -176,7 +176,7 @@ class Executions(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         record = self.read(data.draw(st.sampled_from(self.ids)))
         try:
-            asked = self.run(get_executor().cancel(record))
+            asked = self.run(get_services().executor.cancel(record))
         except ConflictError:
             assert record.status.is_end
         else:
@@ -187,8 +187,8 @@ class Executions(RuleBasedStateMachine):
         # All messages were delivered, so what still waits has none.
         with QueueClient.from_connection_string(self.account.connection_string, EXECUTION_QUEUE) as queue:
             queue.clear_messages()
-        storage = get_storage()
-        recovery = Recovery(ExecutionRepository(storage), storage.queue(EXECUTION_QUEUE))
+        storage = get_services().storage
+        recovery = Services(storage).recovery
 
         async def look() -> None:
             await asyncio.gather(*(recovery.recover() for _ in range(instances)))
@@ -211,8 +211,9 @@ class Executions(RuleBasedStateMachine):
             assert all(attempt["status"] in ("Failed", "Timeout") for attempt in record.attempts)
             assert not any(attempt["errorType"] == "UserError" for attempt in record.attempts)
             if record.status is ExecutionStatus.SUCCESS:
-                assert record.result == record.attempt
-            assert record.status.is_end == (record.completed_at is not None)
+                assert record.end is not None
+                assert record.end.result == record.attempt
+            assert record.status.is_end == (record.end is not None)
             for attempt in range(1, 4):
                 assert gates.starts[execution_id, attempt] <= 1, "an attempt was run twice"
 
@@ -222,7 +223,7 @@ class Executions(RuleBasedStateMachine):
 
         async def end() -> None:
             await asyncio.gather(*self.running.values(), return_exceptions=True)
-            await close_storage()
+            await close_services()
 
         self.run(end())
         self.runner.close()
@@ -237,10 +238,10 @@ def test_whatever_happens_each_execution_ends_once(
     request: pytest.FixtureRequest,
 ):
     (tmp_path / "flows" / "gated_flows_of_the_test.py").write_text(GATED)
-    monkeypatch.setattr("shared.leases.LEASE_SECONDS", 0.0)
-    monkeypatch.setattr("shared.leases.RENEW_EVERY_SECONDS", 0.5)
+    monkeypatch.setattr("shared.executions.lease.LEASE_SECONDS", 0.0)
+    monkeypatch.setattr("shared.executions.lease.RENEW_EVERY_SECONDS", 0.5)
     for name in ("LEASE_SECONDS", "CONFIRM_SECONDS", "UNSENT_AFTER_SECONDS"):
-        monkeypatch.setattr(f"shared.recovery.{name}", 0.0)
+        monkeypatch.setattr(f"shared.executions.recovery.{name}", 0.0)
     Executions.accounts, Executions.environment = storage_accounts, monkeypatch
     full = request.config.getoption("--full")
     run_state_machine_as_test(

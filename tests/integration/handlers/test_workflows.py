@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.configuration.values import get_configuration
 from shared.errors import BadRequestError, ForbiddenError, FunctionNotFoundError, InvalidInputError
-from shared.executions.queue_messages import EXECUTION_QUEUE
+from shared.executions.queueing import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import get_execution, list_executions
+from shared.handlers.services import get_services
 from shared.handlers.workflows_handlers import execute_workflow, list_workflows
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
 from shared.settings.environment import get_settings
@@ -112,7 +112,7 @@ async def test_enqueueing_costs_one_table_and_one_queue_call(app: App):
 
 
 async def test_a_transient_run_leaves_no_record_and_is_sync_whatever_the_workflow_says(app: App):
-    await get_configuration().values("GLOBAL")
+    await get_services().configuration.of_run("GLOBAL")
     with count_storage_calls() as calls:
         answer = await run(workflowName="add_later", inputData={"a": 1}, transient=True)
     assert (answer.status, answer.result, answer.is_transient) == ("Success", {"sum": 2}, True)

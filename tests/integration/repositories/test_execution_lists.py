@@ -19,7 +19,7 @@ from shared.models.executions import ExecutionStatus, ExecutionSummary
 from shared.repositories.executions import lists as module
 from shared.repositories.executions.lists import MOST_QUERIES
 from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
-from shared.repositories.executions.store import ExecutionRepository
+from shared.repositories.executions.store import ExecutionStore
 from shared.storage import Storage
 from shared.storage.azure.clients import AzureStorage
 from tests.support.accounts import StorageAccount
@@ -52,7 +52,7 @@ def matching(records: list[ExecutionRecord], filters: ExecutionFilters) -> list[
 
 
 async def pages(
-    executions: ExecutionRepository, filters: ExecutionFilters, limit: int
+    executions: ExecutionStore, filters: ExecutionFilters, limit: int
 ) -> AsyncIterator[list[ExecutionSummary]]:
     """All pages of a list."""
     token = None
@@ -63,7 +63,7 @@ async def pages(
             return
 
 
-async def all_ids(executions: ExecutionRepository, filters: ExecutionFilters, limit: int) -> list[str]:
+async def all_ids(executions: ExecutionStore, filters: ExecutionFilters, limit: int) -> list[str]:
     return [summary.execution_id async for page in pages(executions, filters, limit) for summary in page]
 
 
@@ -73,7 +73,7 @@ async def test_the_newest_page_of_any_single_filter_is_one_small_query_whatever_
 ) -> None:
     records = history(count, until=NOW, form_id="form-1", executed_by_name="Somebody With A Name")
     await insert_directly(storage, records)
-    await assert_newest_pages_are_small(ExecutionRepository(proxied), proxy, records)
+    await assert_newest_pages_are_small(ExecutionStore(proxied), proxy, records)
 
 
 @pytest.mark.full
@@ -84,7 +84,7 @@ async def test_the_newest_page_of_a_hundred_thousand_records_is_one_small_query_
         account = StorageAccount(DEFAULT_ACCOUNT, azurite.connection_string)
         async with StorageProxy(azurite, account) as proxy:
             storage = AzureStorage(proxy.connection_string)
-            executions = ExecutionRepository(storage)
+            executions = ExecutionStore(storage)
             found = await executions.get(SCOPE, records[50_000].execution_id)
             assert found is not None
             assert found.created_at == records[50_000].created_at
@@ -93,7 +93,7 @@ async def test_the_newest_page_of_a_hundred_thousand_records_is_one_small_query_
 
 
 async def assert_newest_pages_are_small(
-    executions: ExecutionRepository, proxy: StorageProxy, records: list[ExecutionRecord]
+    executions: ExecutionStore, proxy: StorageProxy, records: list[ExecutionRecord]
 ) -> None:
     for filters in SINGLE_FILTERS:
         proxy.exchanges.clear()
@@ -114,14 +114,14 @@ async def assert_newest_pages_are_small(
 async def test_the_largest_page_is_full(storage: Storage) -> None:
     records = history(1_100, until=NOW)
     await insert_directly(storage, records)
-    sizes = [len(page) async for page in pages(ExecutionRepository(storage), ExecutionFilters(), 1000)]
+    sizes = [len(page) async for page in pages(ExecutionStore(storage), ExecutionFilters(), 1000)]
     assert sizes == [1000, 100]
 
 
 async def test_filters_together_show_exactly_what_all_of_them_hold_for(storage: Storage) -> None:
     records = history(400, until=NOW)
     await insert_directly(storage, records)
-    executions = ExecutionRepository(storage)
+    executions = ExecutionStore(storage)
     for workflow_name, executed_by, status, start, end in itertools.product(
         (None, "workflow_1", "nobody's"),
         (None, "user-2"),
@@ -141,7 +141,7 @@ async def test_filters_together_look_at_a_bounded_number_of_records_for_one_page
     monkeypatch.setattr(module, "LARGEST_PAGE", 50)
     rare = new_record(at=NOW - timedelta(days=1), workflow_name="greet", executed_by="user-9")
     await insert_directly(storage, [rare, *history(300, until=NOW, workflow_name="greet", executed_by="user-1")])
-    executions = ExecutionRepository(proxied)
+    executions = ExecutionStore(proxied)
     filters = ExecutionFilters(workflow_name="greet", status=ExecutionStatus.RUNNING)
     summaries, token = await executions.list(SCOPE, filters, limit=25)
     assert summaries == []
@@ -153,7 +153,7 @@ async def test_filters_together_look_at_a_bounded_number_of_records_for_one_page
 
 
 async def test_a_run_is_in_every_list_it_belongs_to_from_its_first_write_to_its_end(storage: Storage) -> None:
-    executions = ExecutionRepository(storage)
+    executions = ExecutionStore(storage)
 
     async def lists_with(record: ExecutionRecord) -> set[str]:
         candidates = {
@@ -181,7 +181,7 @@ async def test_a_run_is_in_every_list_it_belongs_to_from_its_first_write_to_its_
 
 
 async def test_a_summary_says_what_the_record_says(storage: Storage) -> None:
-    executions = ExecutionRepository(storage)
+    executions = ExecutionStore(storage)
     end = success(status=ExecutionStatus.FAILED, error_message="It broke", error_type="ValueError", result=None)
     record = await executions.finish(await executions.create(new_record(form_id="form-1", attempt=2)), end)
     for filters in (ExecutionFilters(), ExecutionFilters(status=ExecutionStatus.FAILED)):
@@ -199,19 +199,19 @@ async def test_a_summary_says_what_the_record_says(storage: Storage) -> None:
             result_type="json",
             duration_ms=12.5,
             started_at=record.started_at,
-            completed_at=record.completed_at,
+            completed_at=end.completed_at,
             attempt=2,
         )
 
 
 async def test_an_empty_list_is_an_empty_page(storage: Storage) -> None:
-    assert await ExecutionRepository(storage).list(SCOPE, ExecutionFilters(), limit=25) == ([], None)
+    assert await ExecutionStore(storage).list(SCOPE, ExecutionFilters(), limit=25) == ([], None)
 
 
 @pytest.mark.parametrize("text", ["' or PartitionKey ne '", "workflow_1' or '1' eq '1", "w:", "ü/\\#?\x00", "\ud800"])
 async def test_no_filter_value_shows_what_is_not_its_own(storage: Storage, text: str) -> None:
     await insert_directly(storage, history(20, until=NOW))
-    executions = ExecutionRepository(storage)
+    executions = ExecutionStore(storage)
     for filters in (
         ExecutionFilters(workflow_name=text),
         ExecutionFilters(executed_by=text),
@@ -225,7 +225,7 @@ async def test_no_filter_value_shows_what_is_not_its_own(storage: Storage, text:
 
 async def test_a_token_is_good_for_its_own_list_and_in_another_scope_shows_only_that_scope(storage: Storage) -> None:
     await insert_directly(storage, history(20, until=NOW))
-    executions = ExecutionRepository(storage)
+    executions = ExecutionStore(storage)
     _, token = await executions.list(SCOPE, ExecutionFilters(), limit=5)
     assert token is not None
     elsewhere = await executions.create(new_record(scope="other", at=NOW - timedelta(days=1)))
@@ -239,7 +239,7 @@ async def test_a_token_is_good_for_its_own_list_and_in_another_scope_shows_only_
 @pytest.mark.parametrize("seed", range(3))
 async def test_paging_shows_each_record_once_while_new_ones_arrive_and_others_end(storage: Storage, seed: int) -> None:
     chance = random.Random(seed)
-    executions = ExecutionRepository(storage)
+    executions = ExecutionStore(storage)
     before = [await executions.create(new_record()) for _ in range(40)]
     filters = chance.choice([ExecutionFilters(), ExecutionFilters(workflow_name="greet")])
 

@@ -14,7 +14,7 @@ from shared.errors import StorageUnavailableError
 from shared.models.executions import ExecutionStatus
 from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
 from shared.repositories.executions.rows import payload_values
-from shared.repositories.executions.store import CONTAINER, TABLE, ExecutionChangedError, ExecutionRepository
+from shared.repositories.executions.store import CONTAINER, TABLE, ExecutionChangedError, ExecutionStore
 from shared.repositories.ids import new_execution_id
 from shared.storage import MissingError, Storage, count_storage_calls
 from tests.support.executions import SCOPE, new_record, success
@@ -25,20 +25,20 @@ PENDING = {"status": ExecutionStatus.PENDING, "started_at": None}
 
 
 @pytest.fixture
-async def executions(storage: Storage) -> ExecutionRepository:
+async def executions(storage: Storage) -> ExecutionStore:
     """The record store, with its table there already, and with the scope `known`."""
-    repository = ExecutionRepository(storage)
+    repository = ExecutionStore(storage)
     await repository.create(new_record(scope="known"))
     return repository
 
 
-async def read(executions: ExecutionRepository, record: ExecutionRecord) -> ExecutionRecord:
+async def read(executions: ExecutionStore, record: ExecutionRecord) -> ExecutionRecord:
     found = await executions.get(record.scope, record.execution_id)
     assert found is not None
     return found
 
 
-async def test_a_record_comes_back_as_it_was_written(executions: ExecutionRepository) -> None:
+async def test_a_record_comes_back_as_it_was_written(executions: ExecutionStore) -> None:
     created = await executions.create(
         new_record(
             is_script=True,
@@ -51,6 +51,7 @@ async def test_a_record_comes_back_as_it_was_written(executions: ExecutionReposi
     )
     assert await read(executions, created) == created
     end = success(
+        execution_id=created.execution_id,
         status=ExecutionStatus.COMPLETED_WITH_ERRORS,
         error_message="line one\nline two " + "long " * 200,
         error_type="UserError",
@@ -63,14 +64,15 @@ async def test_a_record_comes_back_as_it_was_written(executions: ExecutionReposi
     finished = await executions.finish(created, end)
     found = await read(executions, finished)
     assert found == finished
-    assert (found.etag, found.org_id, found.result) == (finished.etag, SCOPE, {"greeting": "Hello"})
+    assert found.end is not None
+    assert (found.etag, found.org_id, found.end.result) == (finished.etag, SCOPE, {"greeting": "Hello"})
 
 
 @pytest.mark.parametrize(
     "scope", ["GLOBAL", SCOPE, "", "a/b\\c#d?e%f", "' or PartitionKey ne '", "x" * 2000, "ö\x00\n"]
 )
 async def test_a_record_is_found_in_its_own_scope_only_whatever_the_scope_is_called(
-    executions: ExecutionRepository, scope: str
+    executions: ExecutionStore, scope: str
 ) -> None:
     record = await executions.create(new_record(scope=scope))
     assert await read(executions, record) == record
@@ -79,11 +81,11 @@ async def test_a_record_is_found_in_its_own_scope_only_whatever_the_scope_is_cal
     assert [summary.execution_id for summary in summaries] == [record.execution_id]
 
 
-async def test_an_unknown_id_is_nothing(executions: ExecutionRepository) -> None:
+async def test_an_unknown_id_is_nothing(executions: ExecutionStore) -> None:
     assert await executions.get(SCOPE, new_execution_id(NOW)) is None
 
 
-async def test_a_sync_run_costs_two_calls_and_says_so(executions: ExecutionRepository) -> None:
+async def test_a_sync_run_costs_two_calls_and_says_so(executions: ExecutionStore) -> None:
     with count_storage_calls() as calls:
         finished = await executions.finish(
             await executions.create(new_record(scope="known")), success(logs=[{"m": "x" * 30_000}])
@@ -93,7 +95,7 @@ async def test_a_sync_run_costs_two_calls_and_says_so(executions: ExecutionRepos
 
 
 async def test_a_queued_run_costs_one_call_and_its_message_and_then_three_and_says_so(
-    executions: ExecutionRepository, storage: Storage
+    executions: ExecutionStore, storage: Storage
 ) -> None:
     queue = storage.queue("jobs")
     await queue.send("the queue is there now")
@@ -105,7 +107,7 @@ async def test_a_queued_run_costs_one_call_and_its_message_and_then_three_and_sa
     with count_storage_calls() as worker:
         record = await read(executions, created)
         record = await executions.claim(record, started_at=NOW, lease_until=NOW + timedelta(seconds=30))
-        await executions.finish(record, success())
+        await executions.finish(record, success(execution_id=record.execution_id))
     assert (worker.tables, worker.queues, worker.blobs) == (3, 0, 0)
 
     with count_storage_calls() as poll:
@@ -114,7 +116,7 @@ async def test_a_queued_run_costs_one_call_and_its_message_and_then_three_and_sa
     assert found.storage_calls == enqueue.total + worker.total
 
 
-async def test_a_claim_starts_the_run_and_only_one_of_many_workers_gets_it(executions: ExecutionRepository) -> None:
+async def test_a_claim_starts_the_run_and_only_one_of_many_workers_gets_it(executions: ExecutionStore) -> None:
     created = await executions.create(new_record(**PENDING))
     lease = NOW + timedelta(seconds=30)
     claims = (executions.claim(created, started_at=NOW, lease_until=lease) for _ in range(10))
@@ -127,9 +129,11 @@ async def test_a_claim_starts_the_run_and_only_one_of_many_workers_gets_it(execu
     assert (found.status, found.started_at, found.lease_until) == (ExecutionStatus.RUNNING, NOW, lease)
 
 
-async def test_an_end_is_written_once_and_never_changes(executions: ExecutionRepository) -> None:
+async def test_an_end_is_written_once_and_never_changes(executions: ExecutionStore) -> None:
     created = await executions.create(new_record())
-    ends = (executions.finish(created, success(result=number)) for number in range(5))
+    ends = (
+        executions.finish(created, success(execution_id=created.execution_id, result=number)) for number in range(5)
+    )
     results = await asyncio.gather(*ends, return_exceptions=True)
     assert sum(isinstance(result, ExecutionRecord) for result in results) == 1
     found = await read(executions, created)
@@ -139,7 +143,7 @@ async def test_an_end_is_written_once_and_never_changes(executions: ExecutionRep
     assert await read(executions, created) == found
 
 
-async def test_of_two_changes_to_the_same_record_one_is_told_that_it_lost(executions: ExecutionRepository) -> None:
+async def test_of_two_changes_to_the_same_record_one_is_told_that_it_lost(executions: ExecutionStore) -> None:
     record = await executions.create(new_record())
     for _ in range(2):
         changes = (
@@ -152,17 +156,16 @@ async def test_of_two_changes_to_the_same_record_one_is_told_that_it_lost(execut
         record = await executions.create(new_record())
 
 
-async def test_an_error_without_words_is_an_error_all_the_same(executions: ExecutionRepository) -> None:
+async def test_an_error_without_words_is_an_error_all_the_same(executions: ExecutionStore) -> None:
     end = success(status=ExecutionStatus.FAILED, result=None, error_message="", error_type="ValueError")
     finished = await executions.finish(await executions.create(new_record()), end)
     found = await read(executions, finished)
-    assert (found.error_message, found.error_type) == ("", "ValueError")
+    assert found.end is not None
+    assert (found.end.error_message, found.end.error_type) == ("", "ValueError")
 
 
 @pytest.mark.parametrize("start", [ExecutionStatus.PENDING, ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING])
-async def test_a_record_goes_only_where_its_state_may_go(
-    executions: ExecutionRepository, start: ExecutionStatus
-) -> None:
+async def test_a_record_goes_only_where_its_state_may_go(executions: ExecutionStore, start: ExecutionStatus) -> None:
     for following in ExecutionStatus:
         first = ExecutionStatus.PENDING if start is ExecutionStatus.PENDING else ExecutionStatus.RUNNING
         record = await executions.create(new_record(status=first))
@@ -177,19 +180,21 @@ async def test_a_record_goes_only_where_its_state_may_go(
 
 
 async def test_the_first_record_of_a_scope_notes_the_scope_and_the_others_cost_nothing_more(storage: Storage) -> None:
-    executions = ExecutionRepository(storage)
+    executions = ExecutionStore(storage)
     scopes = ["GLOBAL", SCOPE, "", "ö/'x", "known"]
     for scope in scopes:
         await executions.create(new_record(scope=scope))
         with count_storage_calls() as calls:
             await executions.create(new_record(scope=scope))
         assert calls.total == 1
-    assert sorted(await ExecutionRepository(storage).scopes()) == sorted(scopes)
+    assert sorted(await ExecutionStore(storage).scopes()) == sorted(scopes)
 
 
-async def test_a_record_may_be_stored_for_the_first_time_with_its_end(executions: ExecutionRepository) -> None:
+async def test_a_record_may_be_stored_for_the_first_time_with_its_end(executions: ExecutionStore) -> None:
     with count_storage_calls() as calls:
-        record = await executions.create(success(logs=[{"seq": 1}]).of(new_record(scope="known")))
+        running = new_record(scope="known")
+        end = success(execution_id=running.execution_id, logs=[{"seq": 1}])
+        record = await executions.create(running.ended(end, "t"))
     assert calls.total == 1
     assert await read(executions, record) == record
     summaries, _ = await executions.list("known", ExecutionFilters(status=ExecutionStatus.SUCCESS), limit=10)
@@ -197,17 +202,17 @@ async def test_a_record_may_be_stored_for_the_first_time_with_its_end(executions
 
 
 async def test_a_new_record_is_not_one_that_is_there_nor_one_whose_end_was_asked_for(
-    executions: ExecutionRepository,
+    executions: ExecutionStore,
 ) -> None:
     with pytest.raises(ValueError, match="not recorded"):
         await executions.create(new_record(status=ExecutionStatus.CANCELLING))
     record = await executions.create(new_record())
     with pytest.raises(ExecutionChangedError):
-        await executions.create(new_record(execution_id=record.execution_id, result="other"))
+        await executions.create(new_record(execution_id=record.execution_id, form_id="other"))
     assert await read(executions, record) == record
 
 
-async def test_a_retry_goes_back_to_pending_without_what_the_attempt_left(executions: ExecutionRepository) -> None:
+async def test_a_retry_goes_back_to_pending_without_what_the_attempt_left(executions: ExecutionStore) -> None:
     running = await executions.create(new_record(lease_until=NOW))
     again = replace(running, status=ExecutionStatus.PENDING, attempt=2, started_at=None, lease_until=None)
     await executions.transition(running, again)
@@ -221,7 +226,7 @@ async def test_a_retry_goes_back_to_pending_without_what_the_attempt_left(execut
     assert found.input_data == running.input_data
 
 
-async def test_a_renewal_moves_the_lease_and_meets_a_cancellation(executions: ExecutionRepository) -> None:
+async def test_a_renewal_moves_the_lease_and_meets_a_cancellation(executions: ExecutionStore) -> None:
     created = await executions.create(new_record(lease_until=NOW))
     with count_storage_calls() as calls:
         renewed = await executions.renew(created, lease_until=NOW + timedelta(minutes=1), progress={"fraction": 0.5})
@@ -237,19 +242,25 @@ async def test_a_renewal_moves_the_lease_and_meets_a_cancellation(executions: Ex
     with pytest.raises(ExecutionChangedError):
         await executions.renew(renewed, lease_until=NOW)
     with pytest.raises(ExecutionChangedError):
-        await executions.finish(renewed, success())
+        await executions.finish(renewed, success(execution_id=renewed.execution_id))
 
 
 def _noise(characters: int) -> str:
     return "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=characters))
 
 
-async def test_large_payloads_go_to_one_blob_for_each_write(executions: ExecutionRepository, storage: Storage) -> None:
+async def test_large_payloads_go_to_one_blob_for_each_write(executions: ExecutionStore, storage: Storage) -> None:
     await storage.blobs(CONTAINER).put("warm-up", b"")
     with count_storage_calls() as calls:
         created = await executions.create(new_record(scope="known", input_data={"text": _noise(5 << 20)}))
         finished = await executions.finish(
-            created, success(result=_noise(200_000), logs=[{"message": _noise(300_000)}], variables={"small": 1})
+            created,
+            success(
+                execution_id=created.execution_id,
+                result=_noise(200_000),
+                logs=[{"message": _noise(300_000)}],
+                variables={"small": 1},
+            ),
         )
     assert (calls.tables, calls.blobs) == (2, 2)
     with count_storage_calls() as calls:
@@ -262,7 +273,7 @@ async def test_large_payloads_go_to_one_blob_for_each_write(executions: Executio
 
 
 async def test_a_record_whose_blob_is_gone_is_an_error_and_not_half_a_record(
-    executions: ExecutionRepository, storage: Storage
+    executions: ExecutionStore, storage: Storage
 ) -> None:
     record = await executions.create(new_record(input_data={"text": _noise(200_000)}))
     await storage.blobs(CONTAINER).delete(str(record.stored["input"]))
@@ -270,12 +281,12 @@ async def test_a_record_whose_blob_is_gone_is_an_error_and_not_half_a_record(
         await executions.get(SCOPE, record.execution_id)
 
 
-async def test_a_record_that_was_never_stored_can_not_go_on(executions: ExecutionRepository) -> None:
+async def test_a_record_that_was_never_stored_can_not_go_on(executions: ExecutionStore) -> None:
     with pytest.raises(ValueError, match="neither read nor stored"):
         await executions.finish(new_record(), success())
 
 
-async def test_what_compresses_well_stays_in_the_row(executions: ExecutionRepository) -> None:
+async def test_what_compresses_well_stays_in_the_row(executions: ExecutionStore) -> None:
     record = new_record(input_data={"text": "again and again " * 50_000})
     with count_storage_calls() as calls:
         await executions.create(record)
@@ -286,7 +297,7 @@ async def test_what_compresses_well_stays_in_the_row(executions: ExecutionReposi
 async def test_a_crash_between_blob_and_row_leaves_no_record_and_the_next_try_no_second_blob(
     proxy: StorageProxy, proxied: Storage
 ) -> None:
-    executions = ExecutionRepository(proxied)
+    executions = ExecutionStore(proxied)
     record = new_record(input_data={"text": _noise(200_000)})
     await executions.create(new_record(input_data={"text": _noise(200_000)}))
     proxy.refuse(lambda exchange: exchange.service == "table")
@@ -305,7 +316,7 @@ def _is_transaction(exchange: Exchange) -> bool:
 
 
 async def test_a_write_whose_answer_was_lost_succeeds_and_is_done_once(proxy: StorageProxy, proxied: Storage) -> None:
-    executions = ExecutionRepository(proxied)
+    executions = ExecutionStore(proxied)
     await executions.create(new_record())
 
     proxy.lose_an_answer(_is_transaction)
@@ -321,7 +332,7 @@ async def test_a_write_whose_answer_was_lost_succeeds_and_is_done_once(proxy: St
     assert await read(executions, record) == record
 
     proxy.lose_an_answer(_is_transaction)
-    record = await executions.finish(record, success())
+    record = await executions.finish(record, success(execution_id=record.execution_id))
     assert await read(executions, record) == record
     assert proxy.answers_lost == 4
 
@@ -335,25 +346,25 @@ async def test_a_write_whose_answer_was_lost_succeeds_and_is_done_once(proxy: St
 async def test_an_end_that_was_written_before_storage_went_is_recognized_when_tried_again(
     proxy: StorageProxy, proxied: Storage
 ) -> None:
-    executions = ExecutionRepository(proxied)
+    executions = ExecutionStore(proxied)
     record = await executions.create(new_record())
     end = success()
     for _ in range(3):
         proxy.lose_an_answer(_is_transaction)
     with pytest.raises(StorageUnavailableError):
-        await executions.finish(record, end)
-    assert (await executions.finish(record, end)).status is ExecutionStatus.SUCCESS
+        await executions.finish(record, end, "token")
+    assert (await executions.finish(record, end, "token")).status is ExecutionStatus.SUCCESS
     with pytest.raises(ExecutionChangedError):
-        await executions.finish(record, success())
+        await executions.finish(record, success(execution_id=record.execution_id))
 
 
 async def test_every_write_is_one_transaction_that_depends_on_the_record_alone(
     proxy: StorageProxy, proxied: Storage
 ) -> None:
-    executions = ExecutionRepository(proxied)
+    executions = ExecutionStore(proxied)
     record = await executions.create(new_record())
     proxy.exchanges.clear()
-    await executions.finish(record, success())
+    await executions.finish(record, success(execution_id=record.execution_id))
     (exchange,) = proxy.exchanges
     body = exchange.request_body.decode()
     assert record.etag is not None
@@ -362,13 +373,15 @@ async def test_every_write_is_one_transaction_that_depends_on_the_record_alone(
 
 
 async def test_a_row_stays_far_below_the_limits_of_storage_with_all_payloads_at_their_largest(
-    executions: ExecutionRepository, storage: Storage
+    executions: ExecutionStore, storage: Storage
 ) -> None:
     text = _noise(75_000)
     record = await executions.create(new_record(input_data={"t": text}, progress={"t": text}, executed_by_name=text))
     finished = await executions.finish(
         record,
         success(
+            execution_id=record.execution_id,
+            progress={"t": text},
             result=text,
             logs=[{"t": text}],
             variables={"t": text},

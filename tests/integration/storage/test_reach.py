@@ -11,7 +11,8 @@ import pytest
 
 from dev.azurite import Azurite
 from shared.errors import StorageUnavailableError
-from shared.storage import AlreadyExistsError, Storage, close_storage, count_storage_calls, get_storage
+from shared.handlers.services import close_services, get_services
+from shared.storage import AlreadyExistsError, Storage, count_storage_calls
 from shared.storage.azure.clients import AzureStorage
 from tests.support.accounts import StorageAccount
 from tests.support.proxy import StorageProxy
@@ -126,12 +127,12 @@ async def test_the_process_has_one_storage_until_it_is_closed(
     monkeypatch.setenv("AzureWebJobsStorage", storage_account.connection_string)
     settings.get_settings.cache_clear()
     try:
-        first = get_storage()
-        assert get_storage() is first
+        first = get_services().storage
+        assert get_services().storage is first
         assert await first.check()
-        await close_storage()
-        assert get_storage() is not first
-        await close_storage()
-        await close_storage()
+        await close_services()
+        assert get_services().storage is not first
+        await close_services()
+        await close_services()
     finally:
         settings.get_settings.cache_clear()

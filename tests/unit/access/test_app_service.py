@@ -10,13 +10,25 @@ from typing import Any
 import pytest
 
 from shared.access.app_service import LONGEST_HEADER, read_client_principal
-from shared.access.authentication import authenticate
-from shared.access.principal import refuse_forged
+from shared.access.authentication import Authentication
+from shared.access.keys import KeyRing
+from shared.access.organizations import Organizations
+from shared.access.principal import Principal, refuse_forged
 from shared.errors import BadRequestError, ForbiddenError, UnauthorizedError
+from shared.repositories.organizations import OrganizationRepository
+from shared.repositories.workflow_keys import WorkflowKeyRepository
 from shared.settings.environment import Settings, load_settings
+from shared.storage.azure.clients import AzureStorage
 from tests.support.principals import OID, TENANT, claims_of, client_principal
 
 PLATFORM = load_settings({"WEBSITE_AUTH_ENABLED": "true"})
+
+
+async def authenticate(headers: dict[str, str], settings: Settings = PLATFORM) -> Principal | None:
+    """Who sends a request; without a key nothing is asked of storage."""
+    storage = AzureStorage(None)
+    keys, organizations = KeyRing(WorkflowKeyRepository(storage)), Organizations(OrganizationRepository(storage))
+    return await Authentication(keys, organizations).authenticate(headers, settings)
 
 
 def encoded(value: Any) -> str:
@@ -83,7 +95,7 @@ def test_a_header_that_names_nobody_or_two_is_unauthorized(claims: list[dict[str
 
 async def test_the_header_counts_only_where_the_platform_sets_it():
     headers = {"x-ms-client-principal": client_principal(roles=["PlatformAdmin"])}
-    found = await authenticate(headers, PLATFORM)
+    found = await authenticate(headers)
     assert found is not None
     assert found.is_platform_admin
     assert await authenticate(headers, load_settings({})) is None
@@ -95,7 +107,7 @@ async def test_the_header_counts_only_where_the_platform_sets_it():
 
 async def test_the_developers_header_counts_for_nothing_outside_development():
     headers = {"x-dev-principal": '{"user_id": "u", "roles": ["PlatformAdmin"]}'}
-    assert await authenticate(headers, PLATFORM) is None
+    assert await authenticate(headers) is None
 
 
 @pytest.mark.parametrize(
@@ -118,7 +130,7 @@ async def test_the_developers_header_counts_for_nothing_outside_development():
 )
 async def test_a_cookies_user_changes_things_only_from_the_apps_own_pages(headers: dict[str, str], refused: bool):
     headers = {"x-ms-client-principal": client_principal(roles=["PlatformAdmin"]), **headers}
-    principal = await authenticate(headers, PLATFORM)
+    principal = await authenticate(headers)
     if refused:
         with pytest.raises(ForbiddenError):
             refuse_forged(principal, headers, "POST")
@@ -128,7 +140,7 @@ async def test_a_cookies_user_changes_things_only_from_the_apps_own_pages(header
 
 async def test_a_get_runs_nothing_for_a_cookies_user():
     headers = {"x-ms-client-principal": client_principal(roles=["PlatformAdmin"]), "sec-fetch-site": "same-origin"}
-    principal = await authenticate(headers, PLATFORM)
+    principal = await authenticate(headers)
     with pytest.raises(ForbiddenError):
         refuse_forged(principal, headers, "GET")
 

@@ -1,4 +1,4 @@
-"""Which questions to a data provider have one answer."""
+"""Which calls of a data provider have one answer."""
 
 from __future__ import annotations
 
@@ -10,31 +10,37 @@ from typing import Any
 import pytest
 
 from shared.context import Caller, Organization
-from shared.data_providers.cache_key import Question, question_of
+from shared.data_providers.cache_key import CacheKey, cache_key
 from shared.decorators import data_provider, metadata_of
 from shared.engine import ExecutionRequest, prepare
 from shared.registry import FunctionMetadata, FunctionRegistry, get_registry
 from tests.unit.conftest import request
 
-Ask = Callable[..., Question | None]
+Ask = Callable[..., CacheKey | None]
 
 
-def ask(function: Callable[..., Any], caller: Caller | None = None, **fields: Any) -> Question | None:
+def ask(function: Callable[..., Any], caller: Caller | None = None, **fields: Any) -> CacheKey | None:
     metadata = metadata_of(function)
     assert metadata is not None
     get_registry().clear_all()
     get_registry().register_function(metadata)
     known = {name: fields.pop(name) for name in list(fields) if name in ExecutionRequest.__dataclass_fields__}
-    asked = request(name=metadata.name, parameters=fields, use="data_provider", **known)
     if caller is not None:
-        asked.caller = caller
-    return question_of(metadata, asked, prepare(asked).parameters)
+        known["caller"] = caller
+    asked = request(name=metadata.name, parameters=fields, use="data_provider", **known)
+    return cache_key(
+        metadata,
+        scope=asked.scope,
+        caller=(asked.caller.user_id, asked.is_platform_admin, asked.is_function_key),
+        given=asked.parameters,
+        valid=prepare(asked).parameters,
+    )
 
 
 def key(function: Callable[..., Any], **fields: Any) -> str:
-    question = ask(function, **fields)
-    assert question is not None
-    return question.key
+    found = ask(function, **fields)
+    assert found is not None
+    return found.digest
 
 
 @data_provider(name="anything")
@@ -89,9 +95,9 @@ def test_other_code_or_another_ttl_is_another_question(registry: FunctionRegistr
     def asked(**fields: Any) -> str:
         given = {"name": "f", "function": list, "tags": ["data_provider"], "code_version": "v1", **fields}
         metadata = FunctionMetadata(**given)
-        question = question_of(metadata, request(name="f"), {})
-        assert question is not None
-        return question.key
+        found = cache_key(metadata, scope="GLOBAL", caller=("u1", False, False), given={}, valid={})
+        assert found is not None
+        return found.digest
 
     same = asked()
     assert asked() == same
@@ -120,10 +126,10 @@ def near(point: Point) -> list[Any]:
 
 
 def test_objects_count_by_the_json_that_they_were_made_of():
-    question = ask(near, point={"x": 1, "y": 2})
-    assert question is not None
-    assert key(near, point={"y": 2, "x": 1}) == question.key != key(near, point={"x": 2, "y": 1})
-    assert replace(question, key="") == Question("", "GLOBAL", "near", question.version, question.place, 300, False)
+    found = ask(near, point={"x": 1, "y": 2})
+    assert found is not None
+    assert key(near, point={"y": 2, "x": 1}) == found.digest != key(near, point={"x": 2, "y": 1})
+    assert replace(found, digest="") == CacheKey("", "GLOBAL", "near", found.version, found.place, 300, False)
 
 
 @pytest.mark.parametrize("name", ["personal", "anything"])

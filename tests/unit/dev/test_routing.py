@@ -11,6 +11,11 @@ from dev.host.functions import Function
 from dev.host.routing import Router
 from dev.host.templates import Template
 
+TAKEN = (
+    "the local host takes {name} and, as the last part, {*rest}; "
+    "no constraints, defaults, optional parameters or other braces"
+)
+
 
 def http(name: str, route: str | None = None, methods: Sequence[str] | None = None) -> Function:
     return Function(name, {"type": "httpTrigger", "name": "req", "route": route, "methods": methods})
@@ -31,18 +36,6 @@ def http(name: str, route: str | None = None, methods: Sequence[str] | None = No
         ("x/{id}", "/x/1/2", None),
         ("x/{id}", "/x/a\nb", {"id": "a\nb"}),
         ("x/{id}/y", "/x/1/y", {"id": "1"}),
-        ("x/{id?}", "/x", {}),
-        ("x/{id?}", "/x/1", {"id": "1"}),
-        ("x/{a?}/{b?}", "/x", {}),
-        ("x/{a?}/{b?}", "/x/1", {"a": "1"}),
-        ("x/{a?}/{b?}", "/x/1/2", {"a": "1", "b": "2"}),
-        ("x/{a=7}", "/x", {"a": "7"}),
-        ("x/{a=7}", "/x/8", {"a": "8"}),
-        ("x/{a=7}/y", "/x/y", None),
-        ("x/{a:int=7}", "/x/8", {"a": "8"}),
-        ("x/{a:int=7}", "/x/b", None),
-        ("x/{a:int?}", "/x", {}),
-        ("x/{a:int?}", "/x/b", None),
         ("x/{*rest}", "/x", {}),
         ("x/{*rest}", "/x/", {}),
         ("x/{*rest}", "/x/a/b", {"rest": "a/b"}),
@@ -51,14 +44,6 @@ def http(name: str, route: str | None = None, methods: Sequence[str] | None = No
         ("{*rest}", "/a", {"rest": "a"}),
         ("x/v{major}.{minor}", "/x/v1.2", {"major": "1", "minor": "2"}),
         ("x/{name}.{extension}", "/x/a.b.c", {"name": "a.b", "extension": "c"}),
-        ("x/{name}.{extension?}", "/x/a", {"name": "a"}),
-        ("x/{name}.{extension?}", "/x/a.b", {"name": "a", "extension": "b"}),
-        ("x/{a:int:min(3)}", "/x/2", None),
-        ("x/{a:int:min(3)}", "/x/3", {"a": "3"}),
-        (r"x/{a:regex(^\d{{2}}$)}", "/x/12", {"a": "12"}),
-        (r"x/{a:regex(^\d{{2}}$)}", "/x/123", None),
-        ("x/{a:regex(^(b)?c=d$)}", "/x/c=d", {"a": "c=d"}),
-        ("x/{{a}}", "/x/{a}", {}),
     ],
 )
 def test_templates_match_as_in_aspnet(template: str, path: str, expected: dict[str, str] | None) -> None:
@@ -68,23 +53,45 @@ def test_templates_match_as_in_aspnet(template: str, path: str, expected: dict[s
 @pytest.mark.parametrize(
     ("template", "reason"),
     [
-        ("x/{a", "braces"),
-        ("x/a}", "braces"),
         ("x//y", "empty segment"),
         ("x/{a}{b}", "something between"),
         ("x/{a}/{A}", "used twice"),
-        ("x/{*a}/b", "catch-all"),
-        ("x/y{*a}", "catch-all"),
-        ("x/{}", "braces|name"),
-        ("x/{a:nonsense}", "unknown route constraint nonsense"),
-        ("x/{a:min(b)}", "invalid literal"),
-        ("x/{a:regex([)}", "regex"),
-        ("x/{a=b?}", "understood"),
+        ("x/{a}/{*A}", "used twice"),
     ],
 )
 def test_templates_that_can_not_be_say_why(template: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Template(template)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "x/{a:int}",
+        "x/{a:int:min(3)}",
+        r"x/{a:regex(^\d{{2}}$)}",
+        "x/{a:regex(b/c)}",
+        "x/{a?}",
+        "x/{a:int?}",
+        "x/{name}.{extension?}",
+        "x/{a=7}",
+        "x/{*a:int}",
+        "x/{*a=b}",
+        "x/{*a}/b",
+        "x/y{*a}",
+        "x/{}",
+        "x/{a",
+        "x/a}",
+        "x/{{a}}",
+    ],
+)
+def test_what_only_azures_host_takes_is_an_error_at_start_that_says_what_this_one_takes(route: str) -> None:
+    router = Router([http("picky", route), http("plain", "y/{a}")], "api")
+    (error,) = router.errors
+    assert error.startswith("Function picky does not run: its route")
+    assert error.endswith(TAKEN)
+    assert router.match("GET", "/api/x/77") is None
+    assert router.match("GET", "/api/y/7") is not None
 
 
 def winner(functions: list[Function], method: str, path: str, prefix: str = "api") -> tuple[str, dict[str, str]] | None:

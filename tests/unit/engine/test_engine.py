@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.context import Caller, EndpointResponse, ExecutionContext, HttpRequestInfo, Organization
-from shared.engine import ExecutionRequest, execute, prepare, resolve
+from shared.engine import ExecutionRequest, RunControl, execute, resolve
 from shared.errors import FunctionNotFoundError, UserError
 from shared.models.executions import ExecutionStatus
 from shared.registry import FunctionMetadata, FunctionRegistry
@@ -187,10 +187,15 @@ def test_a_function_without_the_tag_asked_for_is_not_found(registry: FunctionReg
 
 
 async def test_the_shorter_limit_counts(registry: FunctionRegistry):
-    registry.register_function(FunctionMetadata(name="f", function=lambda: 1, timeout_seconds=50))
-    assert prepare(request(name="f")).time_limit_seconds == 50
-    assert prepare(request(name="f", time_limit_seconds=20)).time_limit_seconds == 20
-    assert prepare(request(name="f", time_limit_seconds=90)).time_limit_seconds == 50
+    async def sleeps() -> None:
+        await asyncio.sleep(30)
+
+    for own, other in ((0.05, 20.0), (20.0, 0.05), (0.05, None)):
+        metadata = FunctionMetadata(name="f", function=sleeps, timeout_seconds=own)
+        registry.clear_all()
+        registry.register_function(metadata)
+        result = await execute(request(name="f"), RunControl(limit_seconds=other))
+        assert result.error_message == "f was stopped after 0.05 s, its time limit"
 
 
 async def test_a_request_of_the_required_fields_alone_is_enough(registry: FunctionRegistry):
@@ -244,12 +249,12 @@ async def test_a_failure_that_can_not_even_be_described_is_a_result(run_function
 
 
 async def test_whoever_watches_a_run_gets_its_context_before_it_begins(run_function: Execute):
-    seen: list[ExecutionContext] = []
+    control = RunControl()
 
     def work(context: ExecutionContext) -> bool:
-        return seen == [context]
+        return control.context is context
 
-    assert (await run_function(work, on_context=seen.append)).result is True
+    assert (await run_function(work, control=control)).result is True
 
 
 async def test_one_run_does_not_see_the_logs_of_another(run_function: Execute):

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from shared.errors import InvalidInputError
 from shared.forms.checks import submitted_values
 from shared.forms.choices import Choices
-from shared.forms.patterns import is_usable_pattern
 from shared.forms.problems import problems_of
 from shared.forms.state import FormState
 from shared.models.data_providers import Option
 from shared.models.forms import FormSchema
+from shared.parameters.types import is_linear_pattern
 from tests.unit.forms.test_expressions import JSON
 
 
@@ -216,7 +216,7 @@ def test_a_pattern_that_would_backtrack_for_ages_takes_no_time():
     began = time.perf_counter()
     assert problems(schema, {"a": "a" * 50_000 + "b"}) == {"a": "string_pattern_mismatch"}
     assert time.perf_counter() - began < 2
-    assert not is_usable_pattern(r"(a)\1")
+    assert not is_linear_pattern(r"(a)\1")
 
 
 EVERY_TYPE = form(

@@ -55,6 +55,9 @@ def test_a_text_is_no_parameter_of_a_workflow_that_has_none_for_it():
         (b"\xff", FORM),
         (b"&".join(b"a=1" for _ in range(1001)), FORM),
         (b"[" * 5000, "application/json"),
+        (b'{"a": [-1e400]}', "application/json"),
+        (b'{"a": 1e999}', FORM),
+        (b'{"a": 1e999}', "application/octet-stream"),
     ],
 )
 def test_a_body_that_is_not_what_it_says_is_a_bad_request(body: bytes, kind: str | None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from typing import Any
 
-from shared.executions.live_log import LiveLog, as_json
+from shared.executions.lease import LiveLog
 from shared.logs.buffer import MAX_BYTES, MAX_LINE_CHARACTERS, LogBuffer, LogEntry, gap_between, within_bounds
 
 
@@ -104,7 +104,7 @@ def stored_in_pieces(lines: int, size: int = 10) -> list[dict[str, Any]]:
             while fresh := live.next():
                 kept += fresh
                 live.stored(fresh)
-    return as_json(kept)
+    return [line.as_json() for line in kept]
 
 
 def test_what_a_lost_run_wrote_is_kept_within_the_bounds_of_a_log():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from shared.storage import count_storage_calls, current_counter
+from shared.storage import count_storage_calls, storage_calls
 from shared.storage.counting import count_request
 
 
@@ -30,4 +30,4 @@ async def test_calls_of_tasks_started_inside_are_counted_too() -> None:
 
 def test_nothing_is_counted_outside() -> None:
     count_request("queues")
-    assert current_counter() is None
+    assert storage_calls.get() is None

@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from shared.context import Caller, Organization
-from shared.engine import ExecutionRequest, execute
+from shared.context import Caller, Organization, RunConfiguration
+from shared.engine import ExecutionRequest, RunControl, execute
 from shared.logs.masking import SecretMask
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, FunctionRegistry, staging
 from shared.telemetry import continue_trace, use_telemetry
@@ -142,7 +142,7 @@ async def test_a_failure_gives_its_type_and_nothing_of_its_text(
 async def test_a_timeout_is_an_error_and_a_run_that_nobody_waits_for_any_more_ends_its_span(
     spans: InMemorySpanExporter,
 ):
-    await execute(request("sleeps", time_limit_seconds=0.1))
+    await execute(request("sleeps"), RunControl(limit_seconds=0.1))
     assert one(spans, "workflow sleeps").status.description == "Timeout"
     spans.clear()
     with pytest.raises(TimeoutError):
@@ -211,7 +211,10 @@ async def test_the_platforms_trace_stands_over_the_header_and_a_wrong_header_is_
 
 
 async def test_secrets_of_a_run_are_taken_out_of_what_it_logs(records: InMemoryLogRecordExporter):
-    await execute(request("leaks", parameters={"name": SECRET}, mask=SecretMask([SECRET])))
+    await execute(
+        request("leaks", parameters={"name": SECRET}),
+        RunControl(configuration=RunConfiguration(mask=SecretMask([SECRET]))),
+    )
     (found,) = records.get_finished_logs()
     assert "ValueError" in str((found.log_record.attributes or {})["exception.stacktrace"])
     assert SECRET not in found.to_json()

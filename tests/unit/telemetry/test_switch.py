@@ -14,17 +14,17 @@ ON = {"PYTHON_ENABLE_OPENTELEMETRY": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "htt
 COUNT = """
 import asyncio, sys
 import function_app
+from shared.handlers.services import get_services
 from shared.context import Caller
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, execute
-from shared.storage import get_storage
 
 async def main():
     await ensure_loaded()
     request = ExecutionRequest(execution_id="e", caller=Caller("u"), name="hello", parameters={"name": "Ada"})
     assert (await execute(request)).status == "Success"
     try:
-        await get_storage().table("Executions").get("p", "r")
+        await get_services().storage.table("Executions").get("p", "r")
     except Exception as error:
         print(type(error).__name__, file=sys.stderr)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.support.described import document
 
 @pytest.fixture
 def registry() -> Iterator[FunctionRegistry]:
+    document()  # which imports all routes
     with staging(FunctionRegistry()) as found:
         yield found
 
@@ -211,8 +213,14 @@ class Node:
         return core_schema.no_info_plain_validator_function(lambda value: value)
 
 
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
 class Tree(ApiModel):
     children: list[Tree] = Field(default_factory=list)
+    colour: Colour = Field(default=Colour.RED, description="Of its leaves")
 
 
 def test_parameters_of_any_annotation_are_described(registry: FunctionRegistry):
@@ -227,6 +235,9 @@ def test_parameters_of_any_annotation_are_described(registry: FunctionRegistry):
     assert fields["properties"]["node"] == {}
     # A class within itself has no place to be referred to: there it may be anything.
     assert fields["properties"]["tree"]["properties"]["children"]["items"] == {}
+    # What the place says of a class of its own stands beside what the class is.
+    colour = fields["properties"]["tree"]["properties"]["colour"]
+    assert (colour["enum"], colour["default"], colour["description"]) == (["red", "blue"], "red", "Of its leaves")
     assert fields["properties"]["when"]["format"] == "date-time"
     assert fields["properties"]["pair"]["default"] == [1, "a"]
 

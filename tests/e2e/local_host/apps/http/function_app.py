@@ -41,7 +41,12 @@ async def on_blob(blob: func.InputStream) -> None:
     raise AssertionError
 
 
-@app.route(route="echo/{a}/{b?}")
+@app.route(route="pages/{number:int}")
+async def constrained(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("never")
+
+
+@app.route(route="echo/{a}")
 async def echo(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     seen = {
         "method": req.method,
@@ -99,7 +104,7 @@ async def process(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(str(os.getpid()))
 
 
-@app.route(route="sleep/{seconds:float}")
+@app.route(route="sleep/{seconds}")
 async def sleep(req: func.HttpRequest) -> func.HttpResponse:
     print("asleep")
     await asyncio.sleep(float(req.route_params["seconds"]))

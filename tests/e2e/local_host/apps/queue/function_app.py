@@ -41,7 +41,7 @@ async def unconnected(message: func.QueueMessage) -> None:
     raise AssertionError
 
 
-@app.route(route="calls/{count:int}")
+@app.route(route="calls/{count}")
 async def get_calls(req: func.HttpRequest) -> func.HttpResponse:
     """Answers when there were so many calls."""
     async with called:

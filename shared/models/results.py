@@ -1,0 +1,71 @@
+"""What a run came to: one shape, which the engine makes, the record holds, and rows and answers read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from shared.models.executions import ExecutionStatus, ResultType
+
+JsonObject = Mapping[str, Any]
+Kind = Literal["workflow", "data_provider", "script"]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointResponse:
+    """Returned by a workflow behind an endpoint, it is the HTTP answer.
+
+    Attributes:
+        body: text or bytes as they are; anything else as JSON.
+        status_code: 200 to 599.
+        headers: the answer's headers.
+    """
+
+    body: Any = None
+    status_code: int = 200
+    headers: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """The end of a run. Everything in it is JSON but `response`.
+
+    Attributes:
+        execution_id: the run's id.
+        status: one of the five ends.
+        result, result_type: what it returned, and how that is best shown.
+        duration_ms: milliseconds that user code ran, rounded; None for a run that never began.
+        logs: the log entries.
+        variables: a script's variables at its end.
+        state_snapshots, integration_calls: what the context recorded.
+        error_message, error_type, error_details: why it failed.
+        cached, cache_expires_at, stale: of a data provider's answer; its `result`, a list of options, is shared with
+            others then and not to be changed.
+        progress: what the run last reported about itself.
+        completed_at: when it ended, with a time zone.
+        response: the HTTP answer of a workflow that returned an `EndpointResponse`.
+        caller_was_read: whether the run looked at who asked for it.
+    """
+
+    execution_id: str
+    status: ExecutionStatus
+    result: Any = None
+    duration_ms: int | None = 0
+    logs: Sequence[JsonObject] = ()
+    variables: JsonObject | None = None
+    state_snapshots: Sequence[JsonObject] = ()
+    integration_calls: Sequence[JsonObject] = ()
+    error_message: str | None = None
+    error_type: str | None = None
+    cached: bool = False
+    cache_expires_at: str | None = None
+    _: KW_ONLY
+    error_details: JsonObject | None = None
+    result_type: ResultType | None = None
+    progress: JsonObject | None = None
+    completed_at: datetime | None = None
+    stale: bool = False
+    response: EndpointResponse | None = None
+    caller_was_read: bool = False
