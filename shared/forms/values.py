@@ -19,7 +19,8 @@ from shared.registry import WorkflowParameter
 # More digits than a float can tell apart stay an int.
 _WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,300}\s*")
 _PARAMETER_TYPES = {"text": "string", "textarea": "string", "email": "email"}
-_NO_RULES = FieldValidation()
+# Not validated: a model is built when the first form is read, and not when the app starts.
+_NO_RULES = FieldValidation.model_construct()
 
 
 def is_empty(value: Any) -> bool:
