@@ -138,7 +138,7 @@ def every_type(_: FunctionRegistry) -> Any:
         endpoint_enabled=True,
         allowed_methods=["GET", "POST"],
     )
-    @param("name", type="string", label="Name", required=True, validation={"pattern": "^[a-z]+$", "max_length": 9})
+    @param("name", type="string", label="Full name", required=True, validation={"pattern": "^[a-z]+$", "max_length": 9})
     @param("size", type="string", validation={"enum": ["s", "l"]}, default_value="s", help_text="How large")
     @param("count", type="int", validation={"min": 1, "max": 5})
     @param("tags", type="list", validation={"enum": ["a", "b"]})
@@ -165,7 +165,7 @@ def test_an_endpoint_has_its_workflows_own_parameters(registry: FunctionRegistry
     body = described["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert (body["required"], body["additionalProperties"]) == (["name"], False)
     fields = body["properties"]
-    assert fields["name"] == {"type": "string", "pattern": "^[a-z]+$", "maxLength": 9, "title": "Name"}
+    assert fields["name"] == {"type": "string", "pattern": "^[a-z]+$", "maxLength": 9, "title": "Full name"}
     assert fields["size"] == {"type": "string", "enum": ["s", "l"], "default": "s", "description": "How large"}
     assert (fields["count"]["minimum"], fields["count"]["maximum"], fields["count"]["default"]) == (1, 5, 1)
     assert fields["mail"]["format"] == "email"
