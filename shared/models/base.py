@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, ClassVar, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 def utc_text(moment: datetime) -> str:
@@ -30,7 +41,11 @@ def example(value: dict[str, Any]) -> ConfigDict:
 
 
 class ApiModel(BaseModel):
-    """Base of every request and answer: camelCase outside, snake_case read as well, unknown fields refused."""
+    """Base of every request and answer: camelCase outside, snake_case read as well, unknown fields refused.
+
+    An optional field that is null counts as left out. Where `null_clears`, for bodies that change what is there, null
+    is a value like others.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -43,3 +58,45 @@ class ApiModel(BaseModel):
         # Answers have all their fields, defaults too; their description says so.
         json_schema_serialization_defaults_required=True,
     )
+
+    null_clears: ClassVar[bool] = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, given: Any) -> Any:
+        if cls.null_clears or not isinstance(given, dict):
+            return given
+        fields = cast("dict[str, Any]", given)
+        if None not in fields.values():
+            return fields
+        optional = _optional_names(cls)
+        return {name: value for name, value in fields.items() if value is not None or name not in optional}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        if handler.mode == "validation" and not cls.null_clears:
+            own, optional = handler.resolve_ref_schema(schema), _optional_names(cls)
+            for name in optional & own.get("properties", {}).keys():
+                own["properties"][name] = _or_null(own["properties"][name])
+        return schema
+
+
+@cache
+def _optional_names(model: type[BaseModel]) -> frozenset[str]:
+    """The fields of a model that may be left out, by all their names."""
+    fields = model.model_fields.items()
+    return frozenset(text for name, field in fields if not field.is_required() for text in (name, field.alias or name))
+
+
+_ABOUT_A_FIELD = frozenset({"title", "description", "default", "examples"})
+
+
+def _or_null(schema: JsonSchemaValue) -> JsonSchemaValue:
+    """The schema, for a field that may also be null."""
+    about = {name: value for name, value in schema.items() if name in _ABOUT_A_FIELD}
+    kind = {name: value for name, value in schema.items() if name not in _ABOUT_A_FIELD}
+    if not kind or {"type": "null"} in kind.get("anyOf", []):
+        return schema
+    members = kind["anyOf"] if [*kind] == ["anyOf"] else [kind]
+    return {"anyOf": [*members, {"type": "null"}], **about}
