@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from shared.models.base import ApiModel, UtcDatetime
+from shared.models.base import ApiModel, ListQuery, UtcDatetime
 
 
 class AuditEntry(ApiModel):
@@ -32,7 +32,7 @@ class AuditPage(ApiModel):
     continuation_token: str | None = None
 
 
-class AuditQuery(ApiModel):
+class AuditQuery(ListQuery):
     """Which entries to list."""
 
     limit: int = Field(default=25, ge=1, le=1000)

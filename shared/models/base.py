@@ -82,6 +82,30 @@ class ApiModel(BaseModel):
         return schema
 
 
+class ApiQuery(ApiModel):
+    """Base of every query: a parameter that nobody reads is left out."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ListQuery(ApiQuery):
+    """Base of the queries of lists: an unknown parameter is refused, since a filter that is none shows too much."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_is_added(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in cast("dict[str, Any]", given).items() if not is_added(name)}
+
+
+def is_added(parameter: str) -> bool:
+    """Whether it is one that browsers' libraries and campaigns add to any address."""
+    return parameter == "_" or parameter.startswith("utm_")
+
+
 @cache
 def _optional_names(model: type[BaseModel]) -> frozenset[str]:
     """The fields of a model that may be left out, by all their names."""

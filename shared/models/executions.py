@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from shared.models.base import ApiModel, UtcDatetime, example
+from shared.models.base import ApiModel, ApiQuery, ListQuery, UtcDatetime, example
 
 ResultType = Literal["json", "html", "text"]
 
@@ -207,7 +207,7 @@ class ExecuteRequest(ApiModel):
     transient: bool = False
 
 
-class ExecutionListQuery(ApiModel):
+class ExecutionListQuery(ListQuery):
     """Which executions to list."""
 
     workflow_name: str | None = Field(default=None, max_length=80)
@@ -218,7 +218,7 @@ class ExecutionListQuery(ApiModel):
     continuation_token: str | None = Field(default=None, max_length=1000)
 
 
-class ExecutionLogsQuery(ApiModel):
+class ExecutionLogsQuery(ApiQuery):
     """Which lines of a log: those numbered above `after`, for which a call waits `wait` seconds at most."""
 
     after: int = Field(default=0, ge=0)
