@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from shared.models.base import ApiModel, ListQuery, UtcDatetime
+from shared.models.base import ApiModel, Limit, ListQuery, UtcDatetime
 
 
 class AuditEntry(ApiModel):
@@ -35,5 +35,5 @@ class AuditPage(ApiModel):
 class AuditQuery(ListQuery):
     """Which entries to list."""
 
-    limit: int = Field(default=25, ge=1, le=1000)
+    limit: Limit = 25
     continuation_token: str | None = Field(default=None, max_length=1000)

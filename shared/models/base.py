@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
+    Field,
     GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
@@ -32,6 +36,36 @@ UtcDatetime = Annotated[
     AwareDatetime,
     PlainSerializer(utc_text, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_END_OF_A_DAY = "T23:59:59.999999"
+
+
+def _as_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _last_moment(given: Any) -> Any:
+    return given + _END_OF_A_DAY if isinstance(given, str) and _DATE.fullmatch(given) else given
+
+
+_WRITTEN_MOMENT = WithJsonSchema(
+    {
+        "type": "string",
+        "format": "date-time",
+        "description": "Without an offset it is in UTC. A date alone (`2026-03-01`) is the whole day.",
+    }
+)
+RangeStart = Annotated[datetime, AfterValidator(_as_utc), _WRITTEN_MOMENT]
+RangeEnd = Annotated[datetime, BeforeValidator(_last_moment), AfterValidator(_as_utc), _WRITTEN_MOMENT]
+"""Both ends of a time that is asked for belong to it."""
+
+LARGEST_LIMIT = 1000
+Limit = Annotated[
+    int,
+    Field(ge=1, description=f"How many at most. Above {LARGEST_LIMIT} it is {LARGEST_LIMIT}."),
+    AfterValidator(lambda limit: min(limit, LARGEST_LIMIT)),
 ]
 
 

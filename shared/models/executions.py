@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from shared.models.base import ApiModel, ApiQuery, ListQuery, UtcDatetime, example
+from shared.models.base import (
+    ApiModel,
+    ApiQuery,
+    Limit,
+    ListQuery,
+    RangeEnd,
+    RangeStart,
+    UtcDatetime,
+    example,
+)
 
 ResultType = Literal["json", "html", "text"]
 
@@ -207,14 +217,36 @@ class ExecuteRequest(ApiModel):
     transient: bool = False
 
 
+_BY_NAME = {status.lower(): status for status in ExecutionStatus}
+_LONGEST_SHOWN = 40
+
+
+def _statuses(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    names = [name for part in given.split(",") if (name := part.strip())] or [given]
+    unknown = next((name for name in names if name.lower() not in _BY_NAME), None)
+    if unknown is not None:
+        context = {"given": repr(unknown[:_LONGEST_SHOWN]), "known": ", ".join(ExecutionStatus)}
+        raise PydanticCustomError("unknown_status", "There is no status {given}; there are {known}", context)
+    return tuple(dict.fromkeys(_BY_NAME[name.lower()] for name in names))
+
+
+Statuses = Annotated[
+    tuple[ExecutionStatus, ...],
+    BeforeValidator(_statuses),
+    Field(description="One or several, with commas between them, in any case."),
+]
+
+
 class ExecutionListQuery(ListQuery):
     """Which executions to list."""
 
     workflow_name: str | None = Field(default=None, max_length=80)
-    status: ExecutionStatus | None = None
-    start_date: UtcDatetime | None = None
-    end_date: UtcDatetime | None = None
-    limit: int = Field(default=25, ge=1, le=1000)
+    status: Statuses = ()
+    start_date: RangeStart | None = None
+    end_date: RangeEnd | None = None
+    limit: Limit = 25
     continuation_token: str | None = Field(default=None, max_length=1000)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
+from shared.handlers.services import get_services
+from shared.models.executions import ExecutionStatus
 from shared.settings.environment import get_settings
 from shared.storage import Storage
-from tests.support.calls import Called, call
+from tests.support.calls import Called, app_routes, call
+from tests.support.executions import new_record
 
 App = Callable[[], Storage]
 
@@ -86,3 +90,62 @@ async def test_elsewhere_an_unknown_query_parameter_is_left_out(local: App):
     logs = await call("executions_logs", {"executionId": ran}, query={"after": "0", "verbose": "1"})
     assert (logs.status, len(logs.body["logs"])) == (200, 1)
     assert (await call("workflows_list", query={"page": "2"})).status == 200
+
+
+async def statuses(**query: str) -> list[str]:
+    answer = await call("executions_list", query=query)
+    assert answer.status == 200, answer.body
+    return sorted(found["status"] for found in answer.body["executions"])
+
+
+async def test_a_status_is_found_whatever_its_case_and_several_by_commas(local: App):
+    await executed(workflowName="add", inputData={"a": 1})
+    await executed(workflowName="fails")
+    await executed(workflowName="add_later", inputData={"a": 1})
+    assert await statuses(status="success") == ["Success"]
+    assert await statuses(status="FAILED,pending") == ["Failed", "Pending"]
+    assert await statuses(status=" Failed , Success,") == ["Failed", "Success"]
+    assert await statuses(status="Failed,Failed") == ["Failed"]
+    assert await statuses(status="Failed,Success", workflowName="fails") == ["Failed"]
+    assert await statuses(status=",".join(ExecutionStatus)) == ["Failed", "Pending", "Success"]
+
+
+async def test_an_unknown_status_is_refused_and_all_statuses_are_named(local: App):
+    assert (await call("executions_list", query={"status": ","})).status == 400
+    answer = await call("executions_list", query={"status": "Failed,Done"})
+    assert answer.status == 400
+    (error,) = answer.body["details"]["errors"]
+    assert error["loc"] == ["query", "status"]
+    assert "'Done'" in error["msg"]
+    assert all(str(status) in error["msg"] for status in ExecutionStatus)
+
+
+async def test_a_time_without_offset_is_utc_and_a_date_alone_is_the_whole_day(local: App):
+    for moment in ("2026-02-28T23:59:59.999999", "2026-03-01T00:00:00", "2026-03-01T23:59:59.999999", "2026-03-02"):
+        at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+        await get_services().executions.create(new_record(scope="GLOBAL", at=at, workflow_name=f"at {at:%d %H}"))
+
+    async def found(**query: str) -> list[str]:
+        answer = await call("executions_list", query=query)
+        assert answer.status == 200, answer.body
+        return [each["workflowName"] for each in answer.body["executions"]]
+
+    assert await found(startDate="2026-03-01T00:00:00", endDate="2026-03-01T00:00:00") == ["at 01 00"]
+    assert await found(startDate="2026-03-01T01:00:00+01:00", endDate="2026-03-01T00:00:00Z") == ["at 01 00"]
+    assert await found(startDate="2026-03-01", endDate="2026-03-01") == ["at 01 23", "at 01 00"]
+    assert await found(startDate="2026-03-01") == ["at 02 00", "at 01 23", "at 01 00"]
+    assert await found(endDate="2026-02-28") == ["at 28 23"]
+    assert await found(startDate="1772323200", endDate="1772323200") == ["at 01 00"]
+    for wrong in ("yesterday", "2026-02-30", "2026-13-01", "26-03-01"):
+        assert (await call("executions_list", query={"startDate": wrong})).status == 400
+
+
+@pytest.mark.parametrize("name", ["executions_list", "audit_list"])
+async def test_a_limit_above_its_maximum_is_the_maximum_and_one_below_1_is_refused(local: App, name: str):
+    for limit in ("1001", "99999999999999999999999999"):
+        assert (await call(name, query={"limit": limit})).status == 200
+    for limit in ("0", "-1", "many", "1.5"):
+        answer = await call(name, query={"limit": limit})
+        assert (answer.status, answer.body["details"]["errors"][0]["loc"]) == (400, ["query", "limit"])
+    model = app_routes()[name].query
+    assert model.model_validate({"limit": "1001"}).model_dump()["limit"] == 1000
