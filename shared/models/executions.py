@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, computed_field
 from pydantic_core import PydanticCustomError
 
 from shared.models.base import (
@@ -20,6 +20,8 @@ from shared.models.base import (
 )
 
 ResultType = Literal["json", "html", "text"]
+# Rows of older records hold fractions.
+Milliseconds = Annotated[int, BeforeValidator(lambda given: round(given) if isinstance(given, float) else given)]
 
 
 class ExecutionStatus(StrEnum):
@@ -76,7 +78,7 @@ class ExecutionResponse(ApiModel):
             "error": None,
             "errorType": None,
             "details": None,
-            "durationMs": 1.9,
+            "durationMs": 2,
             "startedAt": "2026-03-02T09:30:00.120000+00:00",
             "completedAt": "2026-03-02T09:30:00.121900+00:00",
             "logs": None,
@@ -91,7 +93,7 @@ class ExecutionResponse(ApiModel):
     error: str | None = None
     error_type: str | None = None
     details: dict[str, Any] | None = None
-    duration_ms: float | None = None
+    duration_ms: Milliseconds | None = None
     started_at: UtcDatetime | None = None
     completed_at: UtcDatetime | None = None
     logs: list[dict[str, Any]] | None = None
@@ -147,10 +149,16 @@ class ExecutionSummary(ApiModel):
     error: str | None = None
     error_type: str | None = None
     result_type: ResultType | None = None
-    duration_ms: float | None = None
+    duration_ms: Milliseconds | None = None
     started_at: UtcDatetime | None = None
     completed_at: UtcDatetime | None = None
     attempt: int = 1
+
+    @computed_field
+    @property
+    def error_message(self) -> str | None:
+        """As `error`, whose name clients of the former system do not know."""
+        return self.error
 
 
 class ExecutionDetail(ExecutionResponse):
@@ -170,6 +178,12 @@ class ExecutionDetail(ExecutionResponse):
     attempts: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     progress: dict[str, Any] | None = None
     storage_calls: int | None = None
+
+    @computed_field
+    @property
+    def error_message(self) -> str | None:
+        """As `error`, whose name clients of the former system do not know."""
+        return self.error
 
 
 class ExecutionList(ApiModel):

@@ -12,8 +12,11 @@ from shared.handlers.executions_handlers import get_execution, get_logs, get_res
 from shared.handlers.services import get_services
 from shared.handlers.workflows_handlers import execute_workflow
 from shared.models.executions import ExecuteRequest, ExecutionListQuery, ExecutionLogsQuery
+from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
+from tests.support.calls import call
+from tests.support.executions import new_record, success
 
 App = Callable[[], Storage]
 
@@ -115,3 +118,33 @@ async def test_waiting_for_log_lines_ends_when_there_are_some(app: App):
     await get_services().executor.run_queued(f'{{"execution_id": "{accepted.execution_id}"}}')
     logs = await asyncio.wait_for(waiting, 10)
     assert [line["message"] for line in logs.logs] == ["adding later"]
+
+
+async def test_what_went_wrong_stands_in_error_and_in_error_message(app: App, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AUTH_MODE", "development")
+    get_settings.cache_clear()
+    failed = (await call("workflows_execute", body={"workflowName": "fails"})).body["executionId"]
+    went_well = (await call("workflows_execute", body={"workflowName": "add", "inputData": {"a": 1}})).body
+    detail = (await call("executions_get", {"executionId": failed})).body
+    listed = {each["executionId"]: each for each in (await call("executions_list")).body["executions"]}
+    for shown in (detail, listed[failed]):
+        assert shown["error"] == shown["errorMessage"] == "because"
+    assert listed[went_well["executionId"]]["errorMessage"] is None
+
+
+async def test_a_duration_is_a_whole_number_of_milliseconds_also_of_what_was_stored_with_fractions(
+    app: App, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AUTH_MODE", "development")
+    get_settings.cache_clear()
+    outcome = {"attempt": 1, "details": None, "durationMs": 7.6, "logs": []}
+    record = new_record(scope="GLOBAL", attempt=2, attempts=[outcome])
+    stored = get_services().executions
+    await stored.finish(await stored.create(record), success(duration_ms=12.51))
+    detail = (await call("executions_get", {"executionId": record.execution_id})).body
+    (listed,) = (await call("executions_list")).body["executions"]
+    ran = (await call("workflows_execute", body={"workflowName": "add", "inputData": {"a": 1}})).body
+    assert [detail["durationMs"], listed["durationMs"], detail["attempts"][0]["durationMs"]] == [13, 13, 8]
+    assert all(type(shown["durationMs"]) is int for shown in (detail, listed, ran))
+    waits = (await call("workflows_execute", body={"workflowName": "add_later", "inputData": {"a": 1}})).body
+    assert (await call("executions_get", {"executionId": waits["executionId"]})).body["durationMs"] is None
