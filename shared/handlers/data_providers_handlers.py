@@ -12,10 +12,10 @@ from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, prepare
 from shared.errors import ForbiddenError, ProviderTimeoutError
-from shared.handlers.parameter_views import parameter_model
+from shared.handlers.function_views import data_providers_of
 from shared.handlers.run_failures import failure_of
 from shared.handlers.services import get_services
-from shared.models.data_providers import DataProviderList, DataProviderModel, ProviderOptions, ProviderRequest
+from shared.models.data_providers import DataProviderList, ProviderOptions, ProviderRequest
 from shared.models.executions import ExecutionStatus
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, get_registry
 from shared.runtime.watch import GRACE_SECONDS
@@ -28,7 +28,7 @@ _ANSWER_LIMIT_SECONDS = DATA_PROVIDER_LIMIT_SECONDS + GRACE_SECONDS + 1
 async def list_data_providers() -> DataProviderList:
     """All data providers, by name."""
     await ensure_loaded()
-    return DataProviderList(providers=[_provider_model(found) for found in get_registry().get_all_data_providers()])
+    return DataProviderList(providers=data_providers_of(get_registry()))
 
 
 async def get_options(name: str, body: ProviderRequest, principal: Principal) -> ProviderOptions:
@@ -96,14 +96,4 @@ async def provide_options(
         cached=result.cached,
         cache_expires_at=datetime.fromisoformat(expires_at) if expires_at is not None else None,
         stale=result.stale,
-    )
-
-
-def _provider_model(metadata: FunctionMetadata) -> DataProviderModel:
-    return DataProviderModel(
-        name=metadata.name,
-        description=metadata.description,
-        category=metadata.category,
-        cache_ttl_seconds=metadata.cache_ttl_seconds,
-        parameters=[parameter_model(parameter) for parameter in metadata.parameters],
     )

@@ -88,6 +88,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "executions_variables": (401, 403, 403, 403, *_NO_KEY, 200, 404),
     "executions_cancel": (401, 409, 404, 404, *_NO_KEY, 409, 404),
     "executions_rerun": (401, 403, 403, 403, *_NO_KEY, 200, 404),
+    "discovery_get": (401, 200, 200, 403, *_NO_KEY, 200, 200),
     "data_providers_list": (401, 200, 200, 403, *_NO_KEY, 200, 200),
     "data_providers_get_options": (401, 200, 200, 403, *_NO_KEY, 200, 200),
     "data_providers_post_options": (401, 200, 200, 403, *_NO_KEY, 200, 200),
