@@ -40,7 +40,7 @@ async def list_data_providers(_: Call[Nothing, Nothing]) -> DataProviderList:
     runs_code=True,
 )
 async def get_options(call: Call[Nothing, ProviderQuery]) -> ProviderOptions:
-    return await handlers.get_options(call.path["providerName"], call.query.as_request(), call.principal)
+    return await handlers.query_options(call.path["providerName"], call.query, call.principal)
 
 
 @route(

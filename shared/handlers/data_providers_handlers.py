@@ -11,11 +11,11 @@ from typing import Any
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, prepare
-from shared.errors import ForbiddenError, ProviderTimeoutError
+from shared.errors import ForbiddenError, NotFoundError, ProviderTimeoutError
 from shared.handlers.function_views import data_providers_of
 from shared.handlers.run_failures import failure_of
 from shared.handlers.services import get_services
-from shared.models.data_providers import DataProviderList, ProviderOptions, ProviderRequest
+from shared.models.data_providers import DataProviderList, ProviderOptions, ProviderQuery, ProviderRequest
 from shared.models.executions import ExecutionStatus
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, get_registry
 from shared.runtime.watch import GRACE_SECONDS
@@ -35,9 +35,12 @@ async def get_options(name: str, body: ProviderRequest, principal: Principal) ->
     """The options of a provider, for administrators, and for users where the function is no workflow too.
 
     Raises:
-        ForbiddenError: the caller is no administrator, and the function is a workflow too or `no_cache` was asked for.
-        NotFoundError, InvalidInputError, ProviderFailedError, ProviderTimeoutError: see `provide_options`.
+        ForbiddenError: the caller is no administrator, and the function is a workflow too, `no_cache` was asked for, or
+            `org_id` is not theirs.
+        NotFoundError: an administrator's `org_id` is not the scope that they work in; or see `provide_options`.
+        InvalidInputError, ProviderFailedError, ProviderTimeoutError: see `provide_options`.
     """
+    _check_organization(body.org_id, principal)
     metadata = await provider_metadata(name)
     if metadata is not None and not principal.is_platform_admin:
         if metadata.has_tag(WORKFLOW):
@@ -45,6 +48,13 @@ async def get_options(name: str, body: ProviderRequest, principal: Principal) ->
         if body.no_cache:
             raise ForbiddenError("noCache is for administrators")
     return await provide_options(name, body.inputs, principal, no_cache=body.no_cache)
+
+
+async def query_options(name: str, query: ProviderQuery, principal: Principal) -> ProviderOptions:
+    """The options of a provider by a query, see `get_options`."""
+    metadata = await provider_metadata(name)
+    parameters = [parameter.name for parameter in metadata.parameters] if metadata is not None else []
+    return await get_options(name, query.as_request(parameters), principal)
 
 
 async def provider_metadata(name: str) -> FunctionMetadata | None:
@@ -97,3 +107,11 @@ async def provide_options(
         cache_expires_at=datetime.fromisoformat(expires_at) if expires_at is not None else None,
         stale=result.stale,
     )
+
+
+def _check_organization(org_id: str | None, principal: Principal) -> None:
+    if org_id in (None, principal.scope):
+        return
+    if principal.is_platform_admin:
+        raise NotFoundError("orgId is not the organization that this call works in; X-Organization-Id chooses it")
+    raise ForbiddenError("orgId names an organization that is not yours")
