@@ -32,7 +32,7 @@ from shared.models.configuration import ConfigWrite
 from shared.models.executions import ExecuteRequest, ExecutionListQuery
 from shared.models.forms import FormRequest
 from shared.models.organizations import OrganizationCreate, OrganizationPatch
-from shared.models.workflow_keys import WorkflowKeyCreate
+from shared.models.workflow_keys import WorkflowKeyCreate, WorkflowKeyListQuery
 from shared.repositories.audit import AuditRepository
 from shared.settings.environment import get_settings
 from shared.storage import Storage
@@ -106,7 +106,7 @@ async def test_code_that_is_not_taken_is_not_run(app: App, monkeypatch: pytest.M
 async def nothing_done() -> list[Any]:
     return [
         *(await list_forms(ADMIN)).forms,
-        *await list_keys(ADMIN),
+        *await list_keys(WorkflowKeyListQuery(), ADMIN),
         *await list_config(ADMIN),
         *await list_organizations(),
         *(await list_executions(ExecutionListQuery(), ADMIN)).executions,
