@@ -8,6 +8,7 @@ from functions.http import (
     audit,
     config,
     data_providers,
+    discovery,
     docs,
     endpoints,
     executions,
@@ -30,7 +31,7 @@ start_telemetry(get_settings())
 
 app = func.FunctionApp()
 for module in (
-    *(workflows, endpoints, executions, data_providers, forms, workflow_keys),
+    *(workflows, endpoints, executions, data_providers, discovery, forms, workflow_keys),
     *(organizations, config, audit, health, openapi, docs),
     *(worker, poison, recovery, cleanup, unmatched),
 ):

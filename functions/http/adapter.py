@@ -253,9 +253,17 @@ def _validated(model: type[ModelT], value: Any, where: str) -> ModelT:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        errors = [
-            FieldError(loc=[where, *found["loc"]], type=found["type"], msg=found["msg"])
-            for found in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        names = ", ".join(".".join(str(part) for part in found["loc"][1:]) or where for found in errors[:5])
-        raise InvalidInputError(f"The {where} is not valid: {names}", errors) from None
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)
+    known = ", ".join(field.alias or name for name, field in model.model_fields.items())
+    names = ", ".join(".".join(str(part) for part in found["loc"]) or where for found in wrong[:5])
+    unknown = [found for found in wrong if found["type"] == "extra_forbidden" and len(found["loc"]) == 1]
+    errors = [
+        FieldError(
+            loc=[where, *found["loc"]],
+            type=found["type"],
+            msg=f"There is no such field; there are {known}" if found in unknown else found["msg"],
+        )
+        for found in wrong
+    ]
+    hint = f"; there are {known}" if unknown else ""
+    raise InvalidInputError(f"The {where} is not valid: {names}{hint}", errors)

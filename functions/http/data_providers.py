@@ -40,7 +40,7 @@ async def list_data_providers(_: Call[Nothing, Nothing]) -> DataProviderList:
     runs_code=True,
 )
 async def get_options(call: Call[Nothing, ProviderQuery]) -> ProviderOptions:
-    return await handlers.get_options(call.path["providerName"], call.query.as_request(), call.principal)
+    return await handlers.get_data_provider_options_handler(call.path["providerName"], call.query, call.principal)
 
 
 @route(
@@ -55,4 +55,4 @@ async def get_options(call: Call[Nothing, ProviderQuery]) -> ProviderOptions:
     errors=(ProviderFailedError, ProviderTimeoutError),
 )
 async def post_options(call: Call[ProviderRequest, Nothing]) -> ProviderOptions:
-    return await handlers.get_options(call.path["providerName"], call.body, call.principal)
+    return await handlers.get_data_provider_options_handler(call.path["providerName"], call.body, call.principal)

@@ -14,7 +14,6 @@ from functions.http.routes import IDEMPOTENCY_KEY, IF_MATCH, Answer, Nothing
 from shared.access.principal import Access
 from shared.errors import ConflictError, ProviderFailedError, ProviderTimeoutError
 from shared.handlers import (
-    form_executions_handlers,
     form_options_handlers,
     form_uploads_handlers,
     forms_handlers,
@@ -23,9 +22,9 @@ from shared.models.data_providers import ProviderOptions
 from shared.models.forms import (
     Form,
     FormDataRequest,
-    FormList,
     FormOptions,
     FormOptionsRequest,
+    FormPatch,
     FormProviderRequest,
     FormWrite,
     StartupQuery,
@@ -49,9 +48,9 @@ _PROVIDER_ERRORS = (ProviderFailedError, ProviderTimeoutError)
     name="forms_list",
     access=Access.USER,
     summary="The forms that the caller may see",
-    answers={200: FormList},
+    answers={200: list[Form]},
 )
-async def list_forms(call: Call[Nothing, Nothing]) -> FormList:
+async def list_forms(call: Call[Nothing, Nothing]) -> list[Form]:
     return await forms_handlers.list_forms(call.principal)
 
 
@@ -90,13 +89,25 @@ async def get_form(call: Call[Nothing, Nothing]) -> Reply:
     "forms/{formId}",
     name="forms_update",
     access=Access.ADMIN,
-    summary="Changes a form to what the body says; with If-Match only when nobody else has changed it",
-    body=FormWrite,
+    summary="Changes the given fields of a form, as PATCH does",
+    body=FormPatch,
     headers=(IF_MATCH,),
     answers={200: _FORM},
     errors=(ConflictError,),
 )
-async def update_form(call: Call[FormWrite, Nothing]) -> Reply:
+@route(
+    blueprint,
+    "PATCH",
+    "forms/{formId}",
+    name="forms_patch",
+    access=Access.ADMIN,
+    summary="Changes the given fields of a form; with If-Match only when nobody else has changed it",
+    body=FormPatch,
+    headers=(IF_MATCH,),
+    answers={200: _FORM},
+    errors=(ConflictError,),
+)
+async def update_form(call: Call[FormPatch, Nothing]) -> Reply:
     stored = await forms_handlers.update_form(call.path["formId"], call.body, call.principal, _versions(call))
     return _form_reply(stored)
 
@@ -129,7 +140,7 @@ async def delete_form(call: Call[Nothing, Nothing]) -> Reply:
     errors=(*_PROVIDER_ERRORS, ConflictError),
 )
 async def execute_form(call: Call[FormDataRequest, Nothing]) -> Reply:
-    executed = await form_executions_handlers.execute_form(
+    executed = await forms_handlers.execute_form_handler(
         call.path["formId"], call.body, call.principal, call.idempotency_key
     )
     return executed_reply(executed)
@@ -149,7 +160,7 @@ async def execute_form(call: Call[FormDataRequest, Nothing]) -> Reply:
 )
 async def get_startup(call: Call[Nothing, StartupQuery]) -> StartupResponse:
     nothing = FormDataRequest()
-    return await form_executions_handlers.start_form(call.path["formId"], nothing, call.query.values, call.principal)
+    return await forms_handlers.start_form(call.path["formId"], nothing, call.query.values, call.principal)
 
 
 @route(
@@ -165,7 +176,7 @@ async def get_startup(call: Call[Nothing, StartupQuery]) -> StartupResponse:
     errors=_PROVIDER_ERRORS,
 )
 async def post_startup(call: Call[FormDataRequest, StartupQuery]) -> StartupResponse:
-    return await form_executions_handlers.start_form(call.path["formId"], call.body, call.query.values, call.principal)
+    return await forms_handlers.start_form(call.path["formId"], call.body, call.query.values, call.principal)
 
 
 @route(

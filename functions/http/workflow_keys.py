@@ -8,7 +8,7 @@ from functions.http.adapter import Call, Reply, route
 from functions.http.routes import Nothing
 from shared.access.principal import Access
 from shared.handlers import workflow_keys_handlers as handlers
-from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKey, WorkflowKeyCreate
+from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKey, WorkflowKeyCreate, WorkflowKeyListQuery
 
 blueprint = func.Blueprint()
 
@@ -34,10 +34,11 @@ async def create_key(call: Call[WorkflowKeyCreate, Nothing]) -> Reply:
     name="workflow_keys_list",
     access=Access.ADMIN,
     summary="The access keys of the scope, newest first",
+    query=WorkflowKeyListQuery,
     answers={200: list[WorkflowKey]},
 )
-async def list_keys(call: Call[Nothing, Nothing]) -> list[WorkflowKey]:
-    return await handlers.list_keys(call.principal)
+async def list_keys(call: Call[Nothing, WorkflowKeyListQuery]) -> list[WorkflowKey]:
+    return await handlers.list_keys(call.query, call.principal)
 
 
 @route(
@@ -46,7 +47,7 @@ async def list_keys(call: Call[Nothing, Nothing]) -> list[WorkflowKey]:
     "workflow-keys/{keyId}",
     name="workflow_keys_revoke",
     access=Access.ADMIN,
-    summary="Revokes an access key",
+    summary="Revokes an access key; it stays in the list for who asks for revoked ones",
     answers={204: None},
 )
 async def revoke_key(call: Call[Nothing, Nothing]) -> Reply:

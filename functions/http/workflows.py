@@ -41,7 +41,7 @@ async def list_workflows(_: Call[Nothing, Nothing]) -> list[WorkflowModel]:
 )
 async def execute(call: Call[ExecuteRequest, Nothing]) -> Reply:
     return executed_reply(
-        await workflows_handlers.execute_workflow(call.body, call.principal, None, call.idempotency_key)
+        await workflows_handlers.execute_workflow_handler(call.body, call.principal, None, call.idempotency_key)
     )
 
 
@@ -57,7 +57,7 @@ async def execute(call: Call[ExecuteRequest, Nothing]) -> Reply:
     answers=EXECUTED_ANSWERS,
 )
 async def execute_named(call: Call[ExecuteRequest, Nothing]) -> Reply:
-    executed = await workflows_handlers.execute_workflow(
+    executed = await workflows_handlers.execute_workflow_handler(
         call.body, call.principal, call.path["workflowName"], call.idempotency_key
     )
     return executed_reply(executed)

@@ -59,6 +59,10 @@ def query_parameters(model: type[BaseModel]) -> list[Schema]:
         query_parameter(name, _without_null(found), required=name in needed)
         for name, found in schema["properties"].items()
     ]
+    for parameter in parameters:
+        if parameter.get("schema", {}).get("type") == "array":
+            # Several values stand in one parameter, with commas between them.
+            parameter |= {"style": "form", "explode": False}
     if model.model_config.get("extra") == "allow":
         parameters.append(free_parameters())
     return parameters

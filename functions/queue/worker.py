@@ -14,6 +14,6 @@ blueprint = func.Blueprint()
 @blueprint.queue_trigger(  # pyright: ignore[reportUnknownMemberType] - the SDK leaves its **kwargs untyped
     arg_name="message", queue_name=EXECUTION_QUEUE, connection="AzureWebJobsStorage"
 )
-async def run_queued_execution(message: func.QueueMessage) -> None:
+async def workflow_execution_worker(message: func.QueueMessage) -> None:
     # Bytes that are no UTF-8 name no execution either; the executor logs and drops what it can't read.
     await get_services().executor.run_queued(message.get_body().decode("utf-8", "replace"))

@@ -21,3 +21,4 @@ async def remove_expired(timer: func.TimerRequest) -> None:  # noqa: ARG001 - th
     await services.idempotency_keys.remove_old(now)
     await services.provider_answers.remove_old(now.timestamp())
     await services.form_uploads.remove_old(now)
+    await services.workflow_keys.remove_old(now)

@@ -10,7 +10,7 @@ from shared.errors import ProviderFailedError
 from shared.models.data_providers import Option
 from shared.serialization import MAX_VALUE_BYTES, to_json
 
-_KEYS = ("label", "value", "metadata")
+_WITHOUT_LABEL = "its value is no text or number"
 _MAX_SHOWN_KEYS = 5
 _MAX_SHOWN_CHARACTERS = 40
 
@@ -21,7 +21,7 @@ def options_of(returned: Any) -> list[Option]:
     Args:
         returned: a list (or any other sequence or set) of items. An item is a text or a number, which is value and
             label at once; a pair `(value, label)`, as in the `items()` of a dictionary; or an object with a value, and
-            if wanted a label and metadata.
+            if wanted a label, metadata, and whatever else a client is to have of it.
 
     Raises:
         ProviderFailedError: it is something else; the message names the item by its index, from 0 on.
@@ -52,21 +52,24 @@ def _option(index: int, item: Any) -> Option:
 
 
 def _of_object(index: int, item: Mapping[str, Any]) -> Option:
-    unknown = [key for key in item if key not in _KEYS]
-    if unknown:
-        shown = ", ".join(repr(_shortened(key)) for key in unknown[:_MAX_SHOWN_KEYS])
-        more = f" and {len(unknown) - _MAX_SHOWN_KEYS} more" if len(unknown) > _MAX_SHOWN_KEYS else ""
-        raise _wrong(index, f"has {shown}{more}; an option has label, value and metadata")
     if "value" not in item:
-        raise _wrong(index, "has no value")
+        raise _wrong(index, f"has {_names_in(item)}no value; an option has a value, and a label where {_WITHOUT_LABEL}")
     value, label, metadata = item["value"], item.get("label"), item.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
         raise _wrong(index, f"has metadata that is {_kind(metadata)}, not an object")
     if label is None:
         if not _is_plain(value):
-            raise _wrong(index, "has no label, and its value is no text or number that could be one")
+            raise _wrong(index, f"has no label, and {_WITHOUT_LABEL} that could be one")
         label = value
-    return Option(label=_label(index, label), value=value, metadata=cast("dict[str, Any] | None", metadata))
+    option = Option(label=_label(index, label), value=value, metadata=cast("dict[str, Any] | None", metadata))
+    return cast("Option", {**option, **{key: more for key, more in item.items() if key not in option}})
+
+
+def _names_in(item: Mapping[str, Any]) -> str:
+    if not item:
+        return ""
+    shown = ", ".join(repr(_shortened(key)) for key in [*item][:_MAX_SHOWN_KEYS])
+    return f"{shown}, {len(item) - _MAX_SHOWN_KEYS} more and " if len(item) > _MAX_SHOWN_KEYS else f"{shown} and "
 
 
 def _label(index: int, label: Any) -> str:

@@ -6,6 +6,9 @@ The variables are `formData` and every field by its name. A field without a valu
 false and no error; for `has(formData.country)` it is not there. Numbers are not converted: `n * 2.0` fails for the
 int 3, while `n > 2.5` compares as one expects.
 
+Forms of the former system wrote `context.field.NAME` for a field and compared with `===` and `!==`; these are read as
+CEL's `NAME`, `==` and `!=`.
+
 Macros such as `exists`, which do something for each item of a list, are not taken. Without them the work grows with the
 size of the text and of what it reads, so that bounds on these keep the slowest expression found to some 30 ms.
 """
@@ -52,13 +55,20 @@ _FUNCTIONS = _DATE_PARTS | {
     *("bytes", "timestamp", "duration", "type", "dyn"),
 }
 _WORDS = frozenset({"true", "false", "null", "in"})
+_TEXT = r"""(?:[rR][bB]?|[bB][rR])(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"[^"\n]*"|'[^'\n]*')
+        |[bB]?(?:\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
 _TOKEN = re.compile(
-    r"""(?P<space>\s+|//[^\n]*)
-    |(?P<text>(?:[rR][bB]?|[bB][rR])(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"[^"\n]*"|'[^'\n]*')
-        |[bB]?(?:\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))
+    rf"""(?P<space>\s+|//[^\n]*)
+    |(?P<text>{_TEXT})
     |(?P<number>(?:0x[0-9a-fA-F]+|[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)u?)
     |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<sign>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_OLDER = re.compile(
+    rf"""(?P<kept>//[^\n]*|{_TEXT})
+    |(?<![.\w])context\s*\.\s*field\s*\.\s*(?=[A-Za-z_])
+    |(?<=[=!]=)=(?!=)""",
     re.VERBOSE | re.DOTALL,
 )
 _QUOTED_NAME = re.compile(r"""(['"])([A-Za-z_][A-Za-z0-9_]*)\1""")
@@ -119,9 +129,15 @@ def compile_expression(text: str) -> Expression:
 
 @lru_cache(maxsize=2000)
 def _compiled(text: str) -> Expression:
-    program = _program_of(text)
-    shape = _ShapeReader(text).shape()
+    cel = _as_cel(text)
+    program = _program_of(cel)
+    shape = _ShapeReader(cel).shape()
     return Expression(text, frozenset(shape.references), program, shape)
+
+
+def _as_cel(text: str) -> str:
+    """The expression without what only older forms write."""
+    return _OLDER.sub(lambda found: found["kept"] or "", text)
 
 
 def _program_of(text: str) -> Program:

@@ -30,7 +30,7 @@ def response_of(record: ExecutionRecord, principal: Principal, *, is_transient: 
         error=end.error_message,
         error_type=end.error_type,
         details=_details_of(end.error_details, admin=admin),
-        duration_ms=end.duration_ms,
+        duration_ms=_whole(end.duration_ms),
         started_at=record.started_at,
         completed_at=end.completed_at,
         logs=[dict(entry) for entry in end.logs] if admin else None,
@@ -70,7 +70,13 @@ def _attempt_of(outcome: JsonObject, principal: Principal) -> dict[str, Any]:
     """What an earlier attempt came to; its log is for administrators."""
     admin = principal.is_platform_admin
     details = _details_of(outcome["details"], admin=admin)
-    return {**outcome, "details": details, "logs": outcome["logs"] if admin else None}
+    took = _whole(outcome.get("durationMs"))
+    return {**outcome, "details": details, "durationMs": took, "logs": outcome["logs"] if admin else None}
+
+
+def _whole(milliseconds: float | None) -> int | None:
+    """What is measured, and what older records hold, has fractions."""
+    return None if milliseconds is None else round(milliseconds)
 
 
 def _details_of(details: JsonObject | None, *, admin: bool) -> dict[str, Any] | None:

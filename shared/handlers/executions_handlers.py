@@ -44,7 +44,7 @@ async def list_executions(query: ExecutionListQuery, principal: Principal) -> Ex
     """
     filters = ExecutionFilters(
         workflow_name=query.workflow_name,
-        status=query.status,
+        statuses=query.status,
         executed_by=None if principal.is_platform_admin else principal.caller.user_id,
         created_from=query.start_date,
         created_to=query.end_date,

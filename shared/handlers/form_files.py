@@ -1,7 +1,7 @@
 """Files of a submission, looked at before a workflow gets to know of them.
 
 A signed URL can bound neither size nor type, so both are checked when the form is submitted. A file is submitted by the
-id that came with its URL.
+id or the blob URI that came with its URL.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SubmittedFiles:
 
 
 async def resolve_files(form: Form, values: Mapping[str, Any], principal: Principal) -> SubmittedFiles:
-    """Looks at the files whose upload ids were submitted. What does not fit its field is removed.
+    """Looks at the files that were submitted. What does not fit its field is removed.
 
     Each file becomes {uploadId, name, contentType, size, blobUri}, or a list of these where the field takes several.
 
@@ -51,11 +51,11 @@ async def resolve_files(form: Form, values: Mapping[str, Any], principal: Princi
             `MOST_FILES`.
     """
     fields = [field for field in form.form_schema.fields if field.type == "file" and field.name in values]
-    ids = [(field, upload_id) for field in fields for upload_id in _as_list(values[field.name])]
-    if len(ids) > MOST_FILES:
-        message = f"There are {len(ids)} files; at most {MOST_FILES} are taken at once"
+    references = [(field, reference) for field in fields for reference in _as_list(values[field.name])]
+    if len(references) > MOST_FILES:
+        message = f"There are {len(references)} files; at most {MOST_FILES} are taken at once"
         raise InvalidInputError(message, [_problem(field, "too_many_files", message) for field in fields])
-    found = await asyncio.gather(*(_find(form, field, upload_id, principal) for field, upload_id in ids))
+    found = await asyncio.gather(*(_find(form, field, reference, principal) for field, reference in references))
     problems = [problem for answer in found if isinstance(answer, list) for problem in answer]
     if problems:
         raise InvalidInputError("Files of the form are not valid", problems)
@@ -76,11 +76,11 @@ async def resolve_files(form: Form, values: Mapping[str, Any], principal: Princi
 
 
 async def _find(
-    form: Form, field: FormField, upload_id: str, principal: Principal
+    form: Form, field: FormField, reference: str, principal: Principal
 ) -> tuple[Upload, BlobProperties] | list[FieldError]:
     """The upload and what storage says of it, or what is wrong with it."""
     repository = get_services().form_uploads
-    upload = await repository.find(principal.scope, form.id, upload_id, datetime.now(UTC))
+    upload = await repository.find(principal.scope, form.id, reference, datetime.now(UTC))
     if upload is None or upload.field != field.name:
         return [_problem(field, "unknown_upload", "is no upload that this form issued for the field")]
     properties = await repository.properties(upload)

@@ -8,7 +8,7 @@ from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.errors import FieldError, InvalidInputError, NotFoundError
 from shared.handlers.services import get_services
-from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKey, WorkflowKeyCreate
+from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKey, WorkflowKeyCreate, WorkflowKeyListQuery
 from shared.registry import get_registry
 from shared.repositories.workflow_keys import (
     AccessKey,
@@ -50,21 +50,27 @@ async def create_key(body: WorkflowKeyCreate, principal: Principal) -> CreatedWo
     return CreatedWorkflowKey(**dict(_view_of(listed)), raw_key=raw_key)
 
 
-async def list_keys(principal: Principal) -> list[WorkflowKey]:
+async def list_keys(query: WorkflowKeyListQuery, principal: Principal) -> list[WorkflowKey]:
     """The keys of the caller's scope, newest first."""
-    return [_view_of(listed) for listed in await get_services().workflow_keys.list(principal.scope)]
+    return [
+        _view_of(listed)
+        for listed in await get_services().workflow_keys.list(principal.scope)
+        if (query.include_revoked or listed.revoked_at is None)
+        and query.workflow_id in (None, listed.key.workflow_name)
+    ]
 
 
 async def revoke_key(key_id: str, principal: Principal) -> None:
     """Revokes a key of the caller's scope: at once in this process, within seconds in all others.
 
     Raises:
-        NotFoundError: there is no such key in the scope.
+        NotFoundError: there is no such key in the scope, or it is revoked already.
     """
-    if key_id not in {listed.key.key_id for listed in await get_services().workflow_keys.list(principal.scope)}:
+    keys = await get_services().workflow_keys.list(principal.scope)
+    if key_id not in {listed.key.key_id for listed in keys if listed.revoked_at is None}:
         raise NotFoundError("There is no access key of this id")
     await get_services().audit.record(principal, "key.revoke", key_id)
-    await get_services().workflow_keys.revoke(principal.scope, key_id)
+    await get_services().workflow_keys.revoke(principal.scope, key_id, datetime.now(UTC))
     get_services().keys.invalidate()
 
 
@@ -95,4 +101,6 @@ def _view_of(listed: ListedKey) -> WorkflowKey:
         created_at=listed.created_at,
         expires_at=key.expires_at,
         last_used_at=listed.last_used_at,
+        revoked=listed.revoked_at is not None,
+        revoked_at=listed.revoked_at,
     )

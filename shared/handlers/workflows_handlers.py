@@ -10,21 +10,21 @@ from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest
 from shared.errors import BadRequestError
 from shared.executions.idempotency import IdempotencyKey
-from shared.handlers.parameter_views import parameter_model
+from shared.handlers.function_views import workflows_of
 from shared.handlers.submission import Executed, submit
 from shared.models.executions import ExecuteRequest
 from shared.models.workflows import WorkflowModel
-from shared.registry import WORKFLOW, FunctionMetadata, get_registry
+from shared.registry import WORKFLOW, get_registry
 from shared.repositories.ids import new_execution_id
 
 
 async def list_workflows() -> list[WorkflowModel]:
     """All workflows, by name."""
     await ensure_loaded()
-    return [_workflow_model(metadata) for metadata in get_registry().get_all_workflows()]
+    return workflows_of(get_registry())
 
 
-async def execute_workflow(
+async def execute_workflow_handler(
     body: ExecuteRequest,
     principal: Principal,
     workflow_name: str | None = None,
@@ -66,22 +66,3 @@ async def execute_workflow(
 def _new_id(*, transient: bool) -> str:
     # A transient run has no record, so its id says nothing about order and can be looked up nowhere.
     return str(uuid.uuid4()) if transient else new_execution_id(datetime.now(UTC))
-
-
-def _workflow_model(metadata: FunctionMetadata) -> WorkflowModel:
-    return WorkflowModel(
-        name=metadata.name,
-        description=metadata.description,
-        category=metadata.category,
-        tags=metadata.tags,
-        parameters=[parameter_model(parameter) for parameter in metadata.parameters],
-        execution_mode=metadata.execution_mode,
-        timeout_seconds=metadata.timeout_seconds,
-        retry_policy=dict(metadata.retry_policy) if metadata.retry_policy else None,
-        schedule=metadata.schedule,
-        endpoint_enabled=metadata.endpoint_enabled,
-        allowed_methods=metadata.allowed_methods,
-        disable_global_key=metadata.disable_global_key,
-        public_endpoint=metadata.public_endpoint,
-        source=metadata.source,
-    )

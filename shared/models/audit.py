@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from shared.models.base import ApiModel, UtcDatetime
+from shared.models.base import ApiModel, Limit, ListQuery, UtcDatetime
 
 
 class AuditEntry(ApiModel):
@@ -32,8 +32,8 @@ class AuditPage(ApiModel):
     continuation_token: str | None = None
 
 
-class AuditQuery(ApiModel):
+class AuditQuery(ListQuery):
     """Which entries to list."""
 
-    limit: int = Field(default=25, ge=1, le=1000)
+    limit: Limit = 25
     continuation_token: str | None = Field(default=None, max_length=1000)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from shared.models.base import ApiModel, UtcDatetime, example
+from shared.models.base import ApiModel, ApiQuery, UtcDatetime, example
 
 ConfigType = Literal["string", "int", "bool", "json", "secret_ref"]
 ConfigKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,127}$")]
@@ -41,7 +41,7 @@ class ConfigValue(ApiModel):
     updated_at: UtcDatetime
 
 
-class ConfigScopeQuery(ApiModel):
+class ConfigScopeQuery(ApiQuery):
     """Where the value is set: `GLOBAL`, or, as when it is left out, the scope that the call works in."""
 
     scope: str | None = None

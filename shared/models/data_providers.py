@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from pydantic import ConfigDict, Field, Json
+from pydantic import ConfigDict, Field, Json, with_config
 from typing_extensions import TypedDict
 
-from shared.models.base import ApiModel, UtcDatetime, example
+from shared.models.base import ApiModel, ApiQuery, UtcDatetime, example, is_added
 from shared.models.workflows import ParameterModel
 
 
+@with_config(ConfigDict(extra="allow"))
 class Option(TypedDict):
-    """One option of a dropdown: what people see, what is submitted, and what the provider adds to it."""
+    """One option of a dropdown: what people see, what is submitted, and whatever else the provider gave with it."""
 
     label: str
     value: Any
@@ -58,22 +60,30 @@ class ProviderOptions(_SnakeCaseModel):
 
 
 class ProviderRequest(ApiModel):
-    """What a provider is asked; `no_cache` has it run though an answer is at hand."""
+    """What a provider is asked; `noCache` has it run though an answer is at hand.
+
+    `orgId` may say which organization the call works in; it chooses none.
+    """
 
     model_config = example({"inputs": {"country": "de"}})
 
     inputs: dict[str, Any] = Field(default_factory=dict[str, Any])
     no_cache: bool = False
+    org_id: str | None = None
 
 
-class ProviderQuery(ApiModel):
+class ProviderQuery(ApiQuery):
     """The same in a query: `inputs` as JSON text, and every other parameter one input, which wins over `inputs`."""
 
     model_config = ConfigDict(extra="allow")
 
-    inputs: Json[dict[str, Any]] = Field(default_factory=dict[str, Any])
+    inputs: Json[dict[str, Any] | None] = None
     no_cache: bool = False
+    org_id: str | None = None
 
-    def as_request(self) -> ProviderRequest:
-        """The query as the body of a POST would say it."""
-        return ProviderRequest(inputs={**self.inputs, **(self.model_extra or {})}, no_cache=self.no_cache)
+    def as_request(self, parameters: Collection[str]) -> ProviderRequest:
+        """The query as the body of a POST would say it, for a provider that has these parameters."""
+        others = {
+            name: value for name, value in (self.model_extra or {}).items() if name in parameters or not is_added(name)
+        }
+        return ProviderRequest(inputs={**(self.inputs or {}), **others}, no_cache=self.no_cache, org_id=self.org_id)

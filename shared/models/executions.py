@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, computed_field
+from pydantic_core import PydanticCustomError
 
-from shared.models.base import ApiModel, UtcDatetime, example
+from shared.models.base import (
+    ApiModel,
+    ApiQuery,
+    Limit,
+    ListQuery,
+    RangeEnd,
+    RangeStart,
+    UtcDatetime,
+    example,
+)
 
 ResultType = Literal["json", "html", "text"]
+# Rows of older records hold fractions.
+Milliseconds = Annotated[int, BeforeValidator(lambda given: round(given) if isinstance(given, float) else given)]
 
 
 class ExecutionStatus(StrEnum):
@@ -66,7 +78,7 @@ class ExecutionResponse(ApiModel):
             "error": None,
             "errorType": None,
             "details": None,
-            "durationMs": 1.9,
+            "durationMs": 2,
             "startedAt": "2026-03-02T09:30:00.120000+00:00",
             "completedAt": "2026-03-02T09:30:00.121900+00:00",
             "logs": None,
@@ -81,7 +93,7 @@ class ExecutionResponse(ApiModel):
     error: str | None = None
     error_type: str | None = None
     details: dict[str, Any] | None = None
-    duration_ms: float | None = None
+    duration_ms: Milliseconds | None = None
     started_at: UtcDatetime | None = None
     completed_at: UtcDatetime | None = None
     logs: list[dict[str, Any]] | None = None
@@ -137,10 +149,16 @@ class ExecutionSummary(ApiModel):
     error: str | None = None
     error_type: str | None = None
     result_type: ResultType | None = None
-    duration_ms: float | None = None
+    duration_ms: Milliseconds | None = None
     started_at: UtcDatetime | None = None
     completed_at: UtcDatetime | None = None
     attempt: int = 1
+
+    @computed_field
+    @property
+    def error_message(self) -> str | None:
+        """As `error`, whose name clients of the former system do not know."""
+        return self.error
 
 
 class ExecutionDetail(ExecutionResponse):
@@ -160,6 +178,12 @@ class ExecutionDetail(ExecutionResponse):
     attempts: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     progress: dict[str, Any] | None = None
     storage_calls: int | None = None
+
+    @computed_field
+    @property
+    def error_message(self) -> str | None:
+        """As `error`, whose name clients of the former system do not know."""
+        return self.error
 
 
 class ExecutionList(ApiModel):
@@ -207,18 +231,40 @@ class ExecuteRequest(ApiModel):
     transient: bool = False
 
 
-class ExecutionListQuery(ApiModel):
+_BY_NAME = {status.lower(): status for status in ExecutionStatus}
+_LONGEST_SHOWN = 40
+
+
+def _statuses(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    names = [name for part in given.split(",") if (name := part.strip())] or [given]
+    unknown = next((name for name in names if name.lower() not in _BY_NAME), None)
+    if unknown is not None:
+        context = {"given": repr(unknown[:_LONGEST_SHOWN]), "known": ", ".join(ExecutionStatus)}
+        raise PydanticCustomError("unknown_status", "There is no status {given}; there are {known}", context)
+    return tuple(dict.fromkeys(_BY_NAME[name.lower()] for name in names))
+
+
+Statuses = Annotated[
+    tuple[ExecutionStatus, ...],
+    BeforeValidator(_statuses),
+    Field(description="One or several, with commas between them, in any case."),
+]
+
+
+class ExecutionListQuery(ListQuery):
     """Which executions to list."""
 
     workflow_name: str | None = Field(default=None, max_length=80)
-    status: ExecutionStatus | None = None
-    start_date: UtcDatetime | None = None
-    end_date: UtcDatetime | None = None
-    limit: int = Field(default=25, ge=1, le=1000)
+    status: Statuses = ()
+    start_date: RangeStart | None = None
+    end_date: RangeEnd | None = None
+    limit: Limit = 25
     continuation_token: str | None = Field(default=None, max_length=1000)
 
 
-class ExecutionLogsQuery(ApiModel):
+class ExecutionLogsQuery(ApiQuery):
     """Which lines of a log: those numbered above `after`, for which a call waits `wait` seconds at most."""
 
     after: int = Field(default=0, ge=0)

@@ -103,20 +103,29 @@ class FormSchema(ApiModel):
         return self
 
 
-class FormRequest(ApiModel):
-    """What a form is made of, or changed to."""
+_FormName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_WorkflowName = Annotated[str, StringConstraints(max_length=63)]
 
-    name: str = Field(min_length=1, max_length=200)
+
+class _FormOptions(ApiModel):
+    """What a form may say besides what it must."""
+
     description: str = Field(default="", max_length=2000)
-    linked_workflow: str = Field(max_length=63)
-    form_schema: FormSchema
     is_active: bool = True
     is_global: bool = False
     is_public: bool = False
     roles: list[str] = Field(default_factory=list[str], max_length=50)
-    launch_workflow_id: str | None = Field(default=None, max_length=63)
+    launch_workflow_id: _WorkflowName | None = None
     allowed_query_params: list[FieldName] = Field(default_factory=list[str], max_length=50)
     default_launch_params: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class FormRequest(_FormOptions):
+    """What a form is made of."""
+
+    name: _FormName
+    linked_workflow: _WorkflowName
+    form_schema: FormSchema
 
 
 _READ_ONLY = frozenset(
@@ -126,11 +135,19 @@ _READ_ONLY = frozenset(
 )
 
 
-class FormWrite(FormRequest):
-    """As `FormRequest`; what only the platform decides may stand in it and changes nothing.
+class _FormBody(ApiModel):
+    """What only the platform decides may stand in a body and changes nothing: a form that was read can be sent back."""
 
-    So a form that was read can be sent back with a change.
-    """
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_is_read_only(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in cast("dict[str, Any]", given).items() if name not in _READ_ONLY}
+
+
+class FormWrite(_FormBody, FormRequest):
+    """A new form."""
 
     model_config = example(
         {
@@ -141,12 +158,17 @@ class FormWrite(FormRequest):
         }
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_what_is_read_only(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        return {name: value for name, value in cast("dict[str, Any]", given).items() if name not in _READ_ONLY}
+
+class FormPatch(_FormBody, _FormOptions):
+    """The fields of a form that change; null sets one back to what it is when it is left out of a new form."""
+
+    model_config = example({"description": "For the front desk", "isActive": False})
+
+    null_clears = True
+
+    name: _FormName | None = None
+    linked_workflow: _WorkflowName | None = None
+    form_schema: FormSchema | None = None
 
 
 class FormProblem(ApiModel):
@@ -171,12 +193,6 @@ class Form(FormRequest):
     created_at: UtcDatetime
     updated_at: UtcDatetime
     problems: list[FormProblem] = Field(default_factory=list[FormProblem])
-
-
-class FormList(ApiModel):
-    """The forms that the caller may see."""
-
-    forms: list[Form]
 
 
 class FormDataRequest(ApiModel):
@@ -272,7 +288,7 @@ class UploadUrlResponse(ApiModel):
     """Where to PUT the file, with the header `x-ms-blob-type: BlockBlob`. Snake_case outside too.
 
     Attributes:
-        upload_id: the value to submit for the field.
+        upload_id: the value to submit for the field, which may also be `blob_uri`.
         upload_url: signed; creates this one blob, once.
         blob_uri: the blob's address.
         expires_at: until when the URL works.

@@ -58,6 +58,8 @@ class OrganizationPatch(ApiModel):
 
     model_config = example({"isActive": False})
 
+    null_clears = True
+
     name: _Name | None = None
     domain: _Domain | None = None
     trusted_tenant_id: _DirectoryId | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from shared.models.base import ApiModel, UtcDatetime, example
+from shared.models.base import ApiModel, ListQuery, UtcDatetime, example
 
 
 class WorkflowKeyCreate(ApiModel):
@@ -25,8 +25,18 @@ class WorkflowKeyCreate(ApiModel):
     disable_global_key: bool = False
 
 
+class WorkflowKeyListQuery(ListQuery):
+    """Which keys to list: of one workflow, or all; with `includeRevoked` also those that open nothing any more."""
+
+    workflow_id: str | None = Field(default=None, max_length=63)
+    include_revoked: bool = False
+
+
 class WorkflowKey(ApiModel):
-    """A key as it is listed: `maskedKey` is enough to recognise it, and no more."""
+    """A key as it is listed: `maskedKey` is enough to recognise it, and no more.
+
+    One that is revoked opens nothing; what is left of it goes after 90 days.
+    """
 
     id: str
     masked_key: str
@@ -37,6 +47,8 @@ class WorkflowKey(ApiModel):
     created_at: UtcDatetime
     expires_at: UtcDatetime | None = None
     last_used_at: UtcDatetime | None = None
+    revoked: bool = False
+    revoked_at: UtcDatetime | None = None
 
 
 class CreatedWorkflowKey(WorkflowKey):

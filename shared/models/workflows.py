@@ -7,8 +7,15 @@ from typing import Any
 from shared.models.base import ApiModel
 
 
+class ParameterOption(ApiModel):
+    """A value that a parameter may have: what people see, and what is sent."""
+
+    label: str
+    value: Any
+
+
 class ParameterModel(ApiModel):
-    """A parameter of a workflow or data provider."""
+    """A parameter of a workflow or data provider; `options` are those of its `enum` rule, null without one."""
 
     name: str
     type: str
@@ -18,6 +25,7 @@ class ParameterModel(ApiModel):
     default_value: Any
     help_text: str | None
     validation: dict[str, Any] | None
+    options: list[ParameterOption] | None
 
 
 class WorkflowModel(ApiModel):

@@ -84,16 +84,19 @@ class FormUploadRepository:
         await self._table.transaction(upload_id[0], [Insert(upload_id, values)])
         return upload, url.url
 
-    async def find(self, scope: str, form_id: str, upload_id: str, now: datetime) -> Upload | None:
-        """The upload of this id, if this form issued it to this scope within the last 24 hours; one call."""
+    async def find(self, scope: str, form_id: str, reference: str, now: datetime) -> Upload | None:
+        """The upload of this id or blob URI, if this form issued it to this scope in the last 24 hours; one call."""
+        by_uri = "/" in reference
         try:
-            key = str(uuid.UUID(upload_id))
+            key = str(uuid.UUID(reference.split("/")[-2] if by_uri else reference))
         except ValueError:
             return None
         row = await self._table.get(key[0], key)
         if row is None or _has_expired(row, now) or (row.values["scope"], row.values["formId"]) != (scope, form_id):
             return None
         values = row.values
+        if by_uri and values["blobUri"] != reference:
+            return None
         return Upload(key, scope, form_id, values["field"], values["name"], values["blobName"], values["blobUri"], row)
 
     async def properties(self, upload: Upload) -> BlobProperties | None:

@@ -1,7 +1,8 @@
 """Access keys: one row to find a key by its hash, and one in the list of the scope it was made in.
 
 The first decides whether a key opens anything. It is written last and removed first, so that whatever is cut off in
-between leaves a key that opens nothing.
+between leaves a key that opens nothing. The second stays for a while when the key is revoked; a third one, sorted by
+the time of that, says when it is to go.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.storage import MissingError, ModifiedError, Upsert
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
 
 TABLE = "WorkflowKeys"
 LAST_USED_EVERY = timedelta(hours=1)
+KEPT_AFTER_REVOCATION = timedelta(days=90)
+# By one sweep; each takes two calls.
+MOST_REMOVED = 500
 
 _PREFIX = "wk_"
 _RAW_KEY = re.compile(r"wk_[A-Za-z0-9_-]{43}")
 _KEY_ID = re.compile(r"[0-9a-f]{32}")
 # Half of the hash finds the row, the other half is compared in a time that says nothing about it.
 _FINDING_DIGITS = 32
-# No scope has this partition: there is no colon in `key_text`.
+# No scope has these partitions: there is no colon in `key_text`.
 _HASHES = "keys:"
+_REVOKED = "revoked:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,7 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedKey:
-    """A key in the list of its scope; `masked_key` is for people to recognise it."""
+    """A key in the list of its scope; `masked_key` is for people to recognise it. A revoked one has `revoked_at`."""
 
     key: AccessKey
     masked_key: str
@@ -69,6 +74,7 @@ class ListedKey:
     created_by: str
     created_at: datetime
     last_used_at: datetime | None
+    revoked_at: datetime | None = None
 
 
 def new_raw_key() -> str:
@@ -133,22 +139,46 @@ class WorkflowKeyRepository:
         await self._table.transaction(_HASHES + digest[0], [Upsert(digest[:_FINDING_DIGITS], values)])
 
     async def list(self, scope: str) -> list[ListedKey]:
-        """The keys of a scope, newest first."""
+        """The keys of a scope, newest first, revoked ones too."""
         return sorted(
             (_listed_of(row) for row in await self._rows(scope)), key=lambda listed: listed.created_at, reverse=True
         )
 
-    async def revoke(self, scope: str, key_id: str) -> bool:
-        """Removes a key of this scope; False when there is no such key."""
-        row = await self._table.get(key_text(scope), key_id) if _KEY_ID.fullmatch(key_id) else None
-        if row is None:
+    async def revoke(self, scope: str, key_id: str, now: datetime) -> bool:
+        """Revokes a key of this scope; False when there is none, or it is revoked already. Safe to repeat when cut off.
+
+        Args:
+            scope, key_id: the key's.
+            now: with a time zone.
+        """
+        partition = key_text(scope)
+        row = await self._table.get(partition, key_id) if _KEY_ID.fullmatch(key_id) else None
+        if row is None or "revokedAt" in row.values:
             return False
         digest = str(row.values["digest"])
         await self._table.delete(_HASHES + digest[0], digest[:_FINDING_DIGITS])
-        await self._table.delete(key_text(scope), key_id)
+        values = {"scope": scope, "keyId": key_id}
+        await self._table.transaction(_REVOKED, [Upsert(f"{_time_key(now)}:{key_id}", values)])
         if row.values["closesWorkflow"]:
-            await self._tell_global_keys(scope)
+            await self._tell_global_keys(scope, without=key_id)
+        while row is not None and "revokedAt" not in row.values:
+            try:
+                await self._table.update(partition, key_id, {"revokedAt": now.isoformat()}, row.etag, "merge")
+            except (ModifiedError, MissingError):
+                # When it was last used was just written, or somebody else does the same.
+                row = await self._table.get(partition, key_id)
+            else:
+                break
         return True
+
+    async def remove_old(self, now: datetime) -> int:
+        """Removes what is left of keys that were revoked long ago, at most `MOST_REMOVED`, and says of how many."""
+        below = _time_key(now - KEPT_AFTER_REVOCATION)
+        page = await self._table.query(_REVOKED, above="", below=below, limit=MOST_REMOVED)
+        for row in page.rows:
+            await self._table.delete(key_text(row.values["scope"]), row.values["keyId"])
+            await self._table.delete(_REVOKED, row.key)
+        return len(page.rows)
 
     async def record_use(self, key: AccessKey, now: datetime) -> None:
         """Writes when the key was last used, unless that is known to within an hour."""
@@ -165,9 +195,14 @@ class WorkflowKeyRepository:
             # Another process wrote it, or the key was revoked.
             return
 
-    async def _tell_global_keys(self, scope: str) -> list[str]:
-        """Writes to the global keys of a scope which workflows they don't open; so a call needs to read one row."""
-        rows = await self._rows(scope)
+    async def _tell_global_keys(self, scope: str, *, without: str | None = None) -> list[str]:
+        """Writes to the global keys of a scope which workflows they don't open; so a call needs to read one row.
+
+        Args:
+            scope: theirs.
+            without: a key that counts for revoked.
+        """
+        rows = [row for row in await self._rows(scope) if "revokedAt" not in row.values and row.key != without]
         closed = sorted({str(row.values["workflowName"]) for row in rows if row.values["closesWorkflow"]})
         for row in rows:
             if "workflowName" not in row.values:
@@ -216,8 +251,14 @@ def _listed_of(row: Row) -> ListedKey:
         created_by=values["createdBy"],
         created_at=created_at,
         last_used_at=_time_of(values.get("lastUsedAt")),
+        revoked_at=_time_of(values.get("revokedAt")),
     )
 
 
 def _time_of(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text is not None else None
+
+
+def _time_key(moment: datetime) -> str:
+    """A moment as fixed-width text that sorts the oldest first."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

@@ -96,10 +96,8 @@ async def test_code_that_is_none_says_why(app: Client, code: str, message: str):
     [
         ({"limit": "abc"}, "limit"),
         ({"limit": 0}, "limit"),
-        ({"limit": 1001}, "limit"),
         ({"status": "Done"}, "status"),
         ({"startDate": "yesterday"}, "startDate"),
-        ({"startDate": "2026-01-01T00:00:00"}, "startDate"),
         ({"limitt": 5}, "limitt"),
     ],
 )

@@ -15,7 +15,7 @@ from shared.context import Caller
 from shared.handlers.configuration_handlers import set_config
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.services import close_services, get_services
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.configuration import ConfigWrite
 from shared.models.executions import ExecuteRequest
 from shared.settings.environment import get_settings
@@ -36,10 +36,14 @@ async def main() -> dict[str, Any]:
     ):
         await set_config(ConfigWrite(key=key, value=reference, type="secret_ref"), ADMIN)
     for key in ("api", "old", "no", "gone"):
-        answer = (await execute_workflow(ExecuteRequest(workflow_name="reads", input_data={"key": key}), ADMIN)).answer
+        answer = (
+            await execute_workflow_handler(ExecuteRequest(workflow_name="reads", input_data={"key": key}), ADMIN)
+        ).answer
         found[key] = answer.model_dump(mode="json", include={"status", "result", "error", "logs"})
     large = random.Random(1).randbytes(200_000).hex()
-    later = (await execute_workflow(ExecuteRequest(workflow_name="later", input_data={"text": large}), ADMIN)).answer
+    later = (
+        await execute_workflow_handler(ExecuteRequest(workflow_name="later", input_data={"text": large}), ADMIN)
+    ).answer
     await get_services().executor.run_queued(json.dumps({"execution_id": later.execution_id, "attempt": 1}))
     found["later"] = (await get_execution(later.execution_id, ADMIN)).result
     found["queue"] = await get_services().storage.queue("workflow-executions").length()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -73,6 +74,11 @@ def id_in(key: str) -> str:
     return key.rpartition(":")[2]
 
 
+def tail_in(key: str) -> str:
+    """The tail of any of the row keys, see `tail_of`."""
+    return ":".join(key.rsplit(":", 2)[1:])
+
+
 def workflow_list(workflow_name: str) -> str:
     """Prefix of a workflow's list."""
     return f"w:{key_hash(workflow_name)}:"
@@ -86,6 +92,11 @@ def user_list(executed_by: str) -> str:
 def status_list(status: ExecutionStatus) -> str:
     """Prefix of a status's list."""
     return f"s:{status}:"
+
+
+def status_lists(statuses: Iterable[ExecutionStatus]) -> str:
+    """The prefix that stands for several lists of statuses read as one, in its tokens; of one, its own."""
+    return f"s:{','.join(sorted(statuses))}:"
 
 
 def key_range(prefix: str, created_from: datetime | None, created_to: datetime | None) -> tuple[str, str]:

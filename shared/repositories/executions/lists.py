@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shared.models.executions import ExecutionSummary
+from shared.models.executions import ExecutionStatus, ExecutionSummary
 from shared.repositories.executions.keys import (
     ALL,
     key_of_token,
     key_range,
     status_list,
+    status_lists,
+    tail_in,
     token_of,
     user_list,
     workflow_list,
@@ -28,7 +32,7 @@ from shared.storage.interface import LARGEST_PAGE
 from shared.storage.keys import key_text
 
 if TYPE_CHECKING:
-    from shared.storage import Row, Table
+    from shared.storage import Page, Row, Table
 
 # With several filters, one page looks at no more than about 4,000 records.
 MOST_QUERIES = 5
@@ -38,6 +42,18 @@ async def read_page(
     table: Table, scope: str, filters: ExecutionFilters, *, limit: int, token: str | None
 ) -> tuple[list[ExecutionSummary], str | None]:
     """One page of summaries and the token of the next; see `ExecutionStore.list`."""
+    statuses = frozenset(filters.statuses)
+    if len(statuses) == len(ExecutionStatus):
+        filters = replace(filters, statuses=())
+    elif len(statuses) > 1 and filters.workflow_name is None and filters.executed_by is None:
+        return await _read_several(table, scope, statuses, filters, limit=limit, token=token)
+    return await _read_one(table, scope, filters, limit=limit, token=token)
+
+
+async def _read_one(
+    table: Table, scope: str, filters: ExecutionFilters, *, limit: int, token: str | None
+) -> tuple[list[ExecutionSummary], str | None]:
+    """A page of the narrowest list, of what the other filters hold for."""
     prefix = _narrowest_list(filters)
     above, below = key_range(prefix, filters.created_from, filters.created_to)
     last_key = key_of_token(token, prefix) if token else None
@@ -58,7 +74,7 @@ async def read_page(
             continuation=continuation,
         )
         for row in page.rows:
-            if all(row.values[name] == value for name, value in others.items()):
+            if all(row.values[name] in values for name, values in others.items()):
                 if len(found) == limit:
                     return [summary_of(each, scope) for each in found], token_of(found[-1].key)
                 found.append(row)
@@ -68,6 +84,51 @@ async def read_page(
             return [summary_of(each, scope) for each in found], None
         size = LARGEST_PAGE
     return [summary_of(each, scope) for each in found], last_key and token_of(last_key)
+
+
+async def _read_several(
+    table: Table,
+    scope: str,
+    statuses: frozenset[ExecutionStatus],
+    filters: ExecutionFilters,
+    *,
+    limit: int,
+    token: str | None,
+) -> tuple[list[ExecutionSummary], str | None]:
+    """A page of the lists of several statuses, merged: a query for each of them."""
+    prefix = status_lists(statuses)
+    last_tail = key_of_token(token, prefix).removeprefix(prefix) if token else ""
+
+    async def read(status: ExecutionStatus) -> Page:
+        own, continuation = status_list(status), None
+        above, below = key_range(own, filters.created_from, filters.created_to)
+        while True:
+            page = await table.query(
+                key_text(scope),
+                above=max(above, own + last_tail),
+                below=below,
+                limit=min(limit + 1, LARGEST_PAGE),
+                select=SUMMARY_COLUMNS,
+                continuation=continuation,
+            )
+            continuation = page.continuation
+            if page.rows or continuation is None:
+                return page
+
+    # In the order of the states, so that a run which moves on meanwhile is found where it went; a retry goes back.
+    moving = [status for status in ExecutionStatus if status in statuses and not status.is_end]
+    if {ExecutionStatus.PENDING, ExecutionStatus.RUNNING} <= statuses:
+        moving.append(ExecutionStatus.PENDING)
+    pages = [await read(status) for status in moving]
+    pages += await asyncio.gather(*(read(status) for status in statuses if status.is_end))
+
+    found = {tail_in(row.key): row for page in pages for row in page.rows}
+    # Behind the last row of a page that goes on, its list may have more.
+    certain = min((tail_in(page.rows[-1].key) for page in pages if page.continuation), default=None)
+    tails = sorted(tail for tail in found if certain is None or tail <= certain)
+    summaries = [summary_of(found[tail], scope) for tail in tails[:limit]]
+    is_last = certain is None and len(tails) <= limit
+    return summaries, None if is_last else token_of(prefix + tails[:limit][-1])
 
 
 async def read_unfinished(
@@ -85,15 +146,18 @@ def _narrowest_list(filters: ExecutionFilters) -> str:
         return user_list(filters.executed_by)
     if filters.workflow_name is not None:
         return workflow_list(filters.workflow_name)
-    if filters.status is not None:
-        return status_list(filters.status)
+    if filters.statuses:
+        return status_lists(filters.statuses)
     return ALL
 
 
-def _other_filters(filters: ExecutionFilters) -> dict[str, str]:
-    """The columns that must have a value besides what the narrowest list holds already."""
-    columns = {"workflowName": filters.workflow_name, "status": filters.status}
-    others = {name: str(value) for name, value in columns.items() if value is not None}
+def _other_filters(filters: ExecutionFilters) -> Mapping[str, Collection[str]]:
+    """The columns that must have one of some values, besides what the narrowest list holds already."""
+    columns = {
+        "workflowName": (filters.workflow_name,) if filters.workflow_name is not None else (),
+        "status": frozenset(map(str, filters.statuses)),
+    }
+    others = {name: values for name, values in columns.items() if values}
     if filters.executed_by is None and others:
         others.pop(next(iter(others)))
     return others

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -127,12 +127,13 @@ class ExecutionFilters:
     """Which executions to list; None means any.
 
     Attributes:
-        workflow_name, status, executed_by: equal to.
+        workflow_name, executed_by: equal to.
+        statuses: one of them; none means any.
         created_from, created_to: both ends belong to the range; with a time zone.
     """
 
     workflow_name: str | None = None
-    status: ExecutionStatus | None = None
+    statuses: Collection[ExecutionStatus] = ()
     executed_by: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None

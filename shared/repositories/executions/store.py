@@ -222,8 +222,9 @@ class ExecutionStore:
     ) -> tuple[list[ExecutionSummary], str | None]:
         """One page of summaries, newest first, and the token of the next page, None at the end.
 
-        A page of one filter is full unless it is the last. A page of several filters may be short, even empty, and
-        still have a token, since the number of records looked at for one page is bounded.
+        A page of one filter is full unless it is the last. It costs a call; one of several statuses a call for each. A
+        page of several filters may be short, even empty, and still have a token, since the number of records looked at
+        for one page is bounded.
 
         Args:
             scope: the caller's; a token never leads out of it.

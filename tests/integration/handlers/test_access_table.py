@@ -20,7 +20,7 @@ from shared.handlers.forms_handlers import create_form
 from shared.handlers.organizations_handlers import create_organization
 from shared.handlers.services import get_services
 from shared.handlers.workflow_keys_handlers import create_key, revoke_key
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.configuration import ConfigWrite
 from shared.models.executions import ExecuteRequest
 from shared.models.forms import FormRequest
@@ -88,6 +88,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "executions_variables": (401, 403, 403, 403, *_NO_KEY, 200, 404),
     "executions_cancel": (401, 409, 404, 404, *_NO_KEY, 409, 404),
     "executions_rerun": (401, 403, 403, 403, *_NO_KEY, 200, 404),
+    "discovery_get": (401, 200, 200, 403, *_NO_KEY, 200, 200),
     "data_providers_list": (401, 200, 200, 403, *_NO_KEY, 200, 200),
     "data_providers_get_options": (401, 200, 200, 403, *_NO_KEY, 200, 200),
     "data_providers_post_options": (401, 200, 200, 403, *_NO_KEY, 200, 200),
@@ -95,6 +96,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "forms_create": (401, 403, 403, 403, *_NO_KEY, 201, 201),
     "forms_get": (401, 200, 404, 403, *_NO_KEY, 200, 404),
     "forms_update": (401, 403, 403, 403, *_NO_KEY, 200, 404),
+    "forms_patch": (401, 403, 403, 403, *_NO_KEY, 200, 404),
     "forms_delete": (401, 403, 403, 403, *_NO_KEY, 204, 404),
     "forms_execute": (401, 200, 404, 403, *_NO_KEY, 200, 404),
     "forms_get_startup": (401, 200, 404, 403, *_NO_KEY, 200, 404),
@@ -134,7 +136,7 @@ def body_of(name: str) -> Any:
         return {**form, "name": f"New {uuid.uuid4()}"}
     if name == "config_set":
         return {"key": f"new-{uuid.uuid4()}", "value": "x"}
-    if name == "forms_update":
+    if name in ("forms_update", "forms_patch"):
         return HOME_FORM.model_dump(mode="json", by_alias=True)
     return BODIES.get(name)
 
@@ -186,7 +188,7 @@ async def world(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
         "admin_away": admin_headers(AWAY),
     }
     made.form_id = (await create_form(HOME_FORM, HOME_ADMIN)).form.id
-    executed = await execute_workflow(ExecuteRequest(workflow_name="add", input_data={"a": 1}), HOME_USER)
+    executed = await execute_workflow_handler(ExecuteRequest(workflow_name="add", input_data={"a": 1}), HOME_USER)
     made.execution_id = executed.answer.execution_id
     yield made
     for task in list(get_services().keys._background):

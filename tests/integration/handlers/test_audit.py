@@ -26,13 +26,13 @@ from shared.handlers.organizations_handlers import (
 )
 from shared.handlers.services import close_services, get_services
 from shared.handlers.workflow_keys_handlers import create_key, list_keys, revoke_key
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.audit import AuditEntry, AuditQuery
 from shared.models.configuration import ConfigWrite
 from shared.models.executions import ExecuteRequest, ExecutionListQuery
-from shared.models.forms import FormRequest
+from shared.models.forms import FormPatch, FormRequest
 from shared.models.organizations import OrganizationCreate, OrganizationPatch
-from shared.models.workflow_keys import WorkflowKeyCreate
+from shared.models.workflow_keys import WorkflowKeyCreate, WorkflowKeyListQuery
 from shared.repositories.audit import AuditRepository
 from shared.settings.environment import get_settings
 from shared.storage import Storage
@@ -46,7 +46,7 @@ FORM = FormRequest.model_validate({"name": "A form", "linkedWorkflow": "add", "f
 
 
 async def run_code(**fields: Any) -> None:
-    await execute_workflow(ExecuteRequest(code=CODE, script_name="Mine", **fields), ADMIN)
+    await execute_workflow_handler(ExecuteRequest(code=CODE, script_name="Mine", **fields), ADMIN)
 
 
 async def entries(principal: Any = ADMIN) -> list[AuditEntry]:
@@ -55,7 +55,7 @@ async def entries(principal: Any = ADMIN) -> list[AuditEntry]:
 
 async def test_whoever_changes_something_stands_in_the_log_with_what_it_was(app: App):
     form = (await create_form(FORM, ADMIN)).form
-    await update_form(form.id, FORM, ADMIN)
+    await update_form(form.id, FormPatch(is_public=True), ADMIN)
     await delete_form(form.id, ADMIN)
     key = await create_key(WorkflowKeyCreate(workflow_id="add"), ADMIN)
     await revoke_key(key.id, ADMIN)
@@ -91,7 +91,7 @@ async def test_whoever_runs_code_stands_in_the_log_with_what_it_was(app: App, tr
     (entry,) = await entries()
     digest = hashlib.sha256(CODE.encode()).hexdigest()
     assert (entry.action, entry.details) == ("code.run", {"name": "Mine", "sha256": digest})
-    await execute_workflow(ExecuteRequest(workflow_name="add", input_data={"a": 1}), ADMIN)
+    await execute_workflow_handler(ExecuteRequest(workflow_name="add", input_data={"a": 1}), ADMIN)
     assert len(await entries()) == 1
 
 
@@ -105,8 +105,8 @@ async def test_code_that_is_not_taken_is_not_run(app: App, monkeypatch: pytest.M
 
 async def nothing_done() -> list[Any]:
     return [
-        *(await list_forms(ADMIN)).forms,
-        *await list_keys(ADMIN),
+        *await list_forms(ADMIN),
+        *await list_keys(WorkflowKeyListQuery(), ADMIN),
         *await list_config(ADMIN),
         *await list_organizations(),
         *(await list_executions(ExecutionListQuery(), ADMIN)).executions,

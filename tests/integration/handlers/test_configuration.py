@@ -24,7 +24,7 @@ from shared.handlers.executions_handlers import get_execution, get_logs, rerun_e
 from shared.handlers.organizations_handlers import create_organization
 from shared.handlers.provider_options import provide_options
 from shared.handlers.services import get_services
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.configuration import ConfigWrite
 from shared.models.executions import ExecuteRequest, ExecutionLogsQuery, ExecutionResponse
 from shared.models.organizations import OrganizationCreate
@@ -92,7 +92,7 @@ async def put(key: str, value: Any, kind: str = "string", principal: Principal =
 
 
 async def run(name: str, principal: Principal = ADMIN, **inputs: Any) -> ExecutionResponse:
-    answer = (await execute_workflow(ExecuteRequest(workflow_name=name, input_data=inputs), principal)).answer
+    answer = (await execute_workflow_handler(ExecuteRequest(workflow_name=name, input_data=inputs), principal)).answer
     assert isinstance(answer, ExecutionResponse)
     return answer
 
@@ -238,7 +238,7 @@ async def test_a_secret_reaches_the_run_and_nothing_that_it_leaves_behind(app: A
 async def test_what_a_run_is_given_is_shown_masked_and_runs_and_reruns_as_it_came(app: App):
     await put("api_key", "env:PARTNER_API_KEY", "secret_ref")
     request = ExecuteRequest(workflow_name="uses_secret_later", input_data={"given": SECRET})
-    execution_id = (await execute_workflow(request, ADMIN)).answer.execution_id
+    execution_id = (await execute_workflow_handler(request, ADMIN)).answer.execution_id
     for attempt in (1, 2):
         await get_services().executor.run_queued(json.dumps({"execution_id": execution_id, "attempt": attempt}))
     detail = await get_execution(execution_id, ADMIN)
@@ -292,7 +292,7 @@ async def test_data_providers_and_scripts_find_it_too(app: App):
     options = (await provide_options("secret_options", {}, ADMIN)).options
     assert [option["value"] if isinstance(option, dict) else option.value for option in options] == ["••••", "north"]
     code = base64.b64encode(b"context.set_result([context.get_config('region'), await context.get_secret('api_key')])")
-    answer = (await execute_workflow(ExecuteRequest(code=code.decode()), ADMIN)).answer
+    answer = (await execute_workflow_handler(ExecuteRequest(code=code.decode()), ADMIN)).answer
     assert isinstance(answer, ExecutionResponse)
     assert answer.result == ["north", "••••"]
 

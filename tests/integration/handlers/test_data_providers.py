@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,16 +18,19 @@ from shared.context import Organization
 from shared.discovery import get_workspace
 from shared.engine import ExecutionRequest, execute
 from shared.errors import ForbiddenError, InvalidInputError, NotFoundError, ProviderFailedError, ProviderTimeoutError
-from shared.handlers.data_providers_handlers import get_options, list_data_providers
+from shared.handlers.data_providers_handlers import get_data_provider_options_handler, list_data_providers
 from shared.handlers.executions_handlers import list_executions
+from shared.handlers.organizations_handlers import create_organization
 from shared.handlers.provider_options import provide_options
 from shared.handlers.services import get_services
 from shared.models.data_providers import ProviderOptions, ProviderRequest
 from shared.models.executions import ExecutionListQuery
+from shared.models.organizations import Member, OrganizationCreate
 from shared.repositories.provider_answers import TABLE
 from shared.settings.environment import get_settings
 from shared.storage import Storage, Upsert
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
+from tests.support.calls import call
 
 App = Callable[[], Storage]
 
@@ -72,6 +76,13 @@ def breaks(how: str = "raise"):
     if how == "success":
         return {"success": False, "error": "Nothing today"}
     return [{"id": 1}]
+
+
+@data_provider(name="towns")
+@param("country", type="string", required=True)
+@param("utm_source", type="string")
+def towns(country, utm_source=None):
+    return [{"label": "Ghent", "value": "ghe", "metadata": {"km": 9}, "flag": country, "extra": {"from": utm_source}}]
 
 
 @data_provider(name="sleeps")
@@ -148,8 +159,8 @@ async def test_only_the_authors_own_words_about_a_failure_are_for_everybody(capl
         "raise": "The data provider 'breaks' failed",
         "user": "Choose a country first",
         "success": "Nothing today",
-        "wrong item": "The data provider 'breaks' gave no options: item 0 of what it returned has 'id'; an option has "
-        "label, value and metadata",
+        "wrong item": "The data provider 'breaks' gave no options: item 0 of what it returned has 'id' and no "
+        "value; an option has a value, and a label where its value is no text or number",
     }
     for how, message in expected.items():
         with pytest.raises(ProviderFailedError) as caught:
@@ -181,20 +192,20 @@ async def test_what_is_no_data_provider_is_not_found():
 
 
 async def test_users_may_ask_what_is_no_workflow_too_and_only_administrators_past_the_cache():
-    assert (await get_options("numbered", ProviderRequest(), USER)).options
-    assert (await get_options("numbered", ProviderRequest(no_cache=True), ADMIN)).options
+    assert (await get_data_provider_options_handler("numbered", ProviderRequest(), USER)).options
+    assert (await get_data_provider_options_handler("numbered", ProviderRequest(no_cache=True), ADMIN)).options
     with pytest.raises(ForbiddenError, match="noCache"):
-        await get_options("numbered", ProviderRequest(no_cache=True), USER)
+        await get_data_provider_options_handler("numbered", ProviderRequest(no_cache=True), USER)
     with pytest.raises(ForbiddenError, match="workflow too"):
-        await get_options("sleeps", ProviderRequest(), USER)
+        await get_data_provider_options_handler("sleeps", ProviderRequest(), USER)
     with pytest.raises(NotFoundError):
-        await get_options("no_such_thing", ProviderRequest(), USER)
+        await get_data_provider_options_handler("no_such_thing", ProviderRequest(), USER)
 
 
 async def test_the_list_says_what_a_form_needs():
     listed = await list_data_providers()
     names = [provider.name for provider in listed.providers]
-    assert names == ["breaks", "mine", "never_kept", "numbered", "options", "sleeps", "typed_options", "whose"]
+    assert names == ["breaks", "mine", "never_kept", "numbered", "options", "sleeps", "towns", "typed_options", "whose"]
     assert listed.model_dump()["providers"][3] == {
         "name": "numbered",
         "description": "Counts its runs",
@@ -210,6 +221,7 @@ async def test_the_list_says_what_a_form_needs():
                 "defaultValue": "run",
                 "helpText": None,
                 "validation": None,
+                "options": None,
             }
         ],
     }
@@ -255,3 +267,76 @@ async def test_the_timer_removes_answers_of_no_use():
     await remove_expired(None)  # type: ignore[arg-type]
     assert await table.get("0", "0" * 64) is None
     assert (await provide_options("numbered", {}, USER)).cached
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a developer's machine, where every caller is an administrator."""
+    monkeypatch.setenv("AUTH_MODE", "development")
+    get_settings.cache_clear()
+
+
+def towns(country: str = "be", source: str | None = None) -> list[dict[str, Any]]:
+    extra = {"flag": country, "extra": {"from": source}}
+    return [{"label": "Ghent", "value": "ghe", "metadata": {"km": 9}, **extra}]
+
+
+async def test_what_else_a_provider_gave_with_an_option_comes_with_it_also_from_the_cache(local: None):
+    for cached in (False, True):
+        answer = await call("data_providers_post_options", TOWNS, body={"inputs": {"country": "be"}})
+        assert (answer.status, answer.body["options"], answer.body["cached"]) == (200, towns(), cached)
+    get_services().provider_cache._memory.clear()
+    answer = await call("data_providers_get_options", TOWNS, query={"country": "be"})
+    assert (answer.body["options"], answer.body["cached"]) == (towns(), True)
+
+
+TOWNS = {"providerName": "towns"}
+NUMBERED = {"providerName": "numbered"}
+
+
+async def test_inputs_that_are_null_are_none(local: None):
+    answer = await call("data_providers_post_options", NUMBERED, body={"inputs": None, "noCache": None, "orgId": None})
+    assert (answer.status, answer.body["options"][0]["value"]) == (200, "run 1 of GLOBAL")
+    assert (await call("data_providers_get_options", NUMBERED, query={"inputs": "null"})).status == 200
+
+
+async def test_the_scope_that_a_call_works_in_may_be_said_by_its_org_id_and_another_one_may_not(local: None):
+    await create_organization(OrganizationCreate(id="acme", name="Acme"), ADMIN)
+    await create_organization(
+        OrganizationCreate(id="home", name="Home", members=[Member(tenant_id="t1", object_id="u1")]), ADMIN
+    )
+    user = {"x-dev-principal": '{"user_id": "u1", "tenant_id": "t1", "roles": []}'}
+    admin = {"x-organization-id": "home"}
+    nowhere = {"x-dev-principal": '{"user_id": "u2", "roles": []}'}
+    cases = [
+        (user, "home", 200),
+        (user, "acme", 403),
+        (user, "no-such", 403),
+        (user, "GLOBAL", 403),
+        (nowhere, "GLOBAL", 200),
+        (nowhere, "home", 403),
+        (admin, "home", 200),
+        (admin, "acme", 404),
+        (admin, "GLOBAL", 404),
+        ({}, "GLOBAL", 200),
+        ({}, "home", 404),
+    ]
+    for headers, org_id, status in cases:
+        for answer in (
+            await call("data_providers_post_options", NUMBERED, headers=headers, body={"orgId": org_id}),
+            await call("data_providers_get_options", NUMBERED, headers=headers, query={"orgId": org_id}),
+        ):
+            assert answer.status == status, (headers, org_id)
+            if status == 404:
+                assert "X-Organization-Id" in answer.body["message"]
+    # It chooses nothing: who works in GLOBAL gets no answer of an organization's.
+    answer = await call("data_providers_post_options", NUMBERED, headers=user, body={"orgId": "home"})
+    assert answer.body["options"][0]["value"].endswith("of home")
+
+
+async def test_of_the_query_all_is_an_input_but_what_is_added_to_any_address(local: None):
+    added = {"_": "1770000000", "utm_campaign": "spring"}
+    answer = await call("data_providers_get_options", TOWNS, query={"country": "nl", "utm_source": "mail", **added})
+    assert (answer.status, answer.body["options"]) == (200, towns("nl", "mail"))
+    wrong = await call("data_providers_get_options", TOWNS, query={"country": "nl", "county": "x"})
+    assert (wrong.status, wrong.body["details"]["errors"][0]["loc"]) == (400, ["county"])

@@ -14,11 +14,10 @@ from shared.context import HttpRequestInfo
 from shared.errors import InvalidInputError
 from shared.handlers.endpoints_handlers import call_endpoint
 from shared.handlers.executions_handlers import get_execution
-from shared.handlers.form_executions_handlers import execute_form
-from shared.handlers.forms_handlers import create_form
+from shared.handlers.forms_handlers import create_form, execute_form_handler
 from shared.handlers.provider_options import provide_options
 from shared.handlers.services import get_services
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.executions import ExecuteRequest, ExecutionStatus
 from shared.models.forms import FormDataRequest, FormRequest
 from shared.storage import Storage
@@ -75,7 +74,7 @@ async def by_http_to_an_async_workflow(given: dict[str, Any]) -> Errors:
 
 async def _refused(name: str, given: dict[str, Any]) -> Errors:
     with pytest.raises(InvalidInputError) as caught:
-        await execute_workflow(ExecuteRequest(workflow_name=name, input_data=given), ADMIN)
+        await execute_workflow_handler(ExecuteRequest(workflow_name=name, input_data=given), ADMIN)
     return [(error["loc"], error["type"]) for error in caught.value.errors]
 
 
@@ -125,7 +124,7 @@ async def by_form(given: dict[str, Any]) -> Errors:
         ADMIN,
     )
     with pytest.raises(InvalidInputError) as caught:
-        await execute_form(form.form.id, FormDataRequest(form_data=given), USER)
+        await execute_form_handler(form.form.id, FormDataRequest(form_data=given), USER)
     return [(error["loc"], error["type"]) for error in caught.value.errors]
 
 
@@ -161,5 +160,5 @@ async def test_a_form_refuses_what_is_no_field_of_it_and_else_names_the_same_err
 
 async def test_there_are_thirty_bad_inputs_and_the_good_one_is_good(app: App):
     assert len(BAD) == 30
-    executed = await execute_workflow(ExecuteRequest(workflow_name="typed", input_data=GOOD), ADMIN)
+    executed = await execute_workflow_handler(ExecuteRequest(workflow_name="typed", input_data=GOOD), ADMIN)
     assert executed.answer.status == "Success"

@@ -19,7 +19,7 @@ from shared.errors import InvalidInputError, UnauthorizedError
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.services import get_services
 from shared.handlers.workflow_keys_handlers import create_key, list_keys, revoke_key
-from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKeyCreate
+from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKeyCreate, WorkflowKeyListQuery
 from shared.repositories.workflow_keys import TABLE, WorkflowKeyRepository, hash_of
 from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
@@ -237,15 +237,17 @@ async def test_last_use_is_noted_once_an_hour(doors: App):
     for _ in range(3):
         await post("shout", bearing(key), {"text": "a"})
     await settle()
-    (first,) = await list_keys(ADMIN)
+    (first,) = await list_keys(WorkflowKeyListQuery(), ADMIN)
     assert first.last_used_at is not None
     found = await WorkflowKeyRepository(doors()).find(hash_of(key.raw_key))
     assert found is not None
     repository = WorkflowKeyRepository(doors())
     await repository.record_use(found, first.last_used_at + timedelta(minutes=59))
-    assert (await list_keys(ADMIN))[0].last_used_at == first.last_used_at
+    assert (await list_keys(WorkflowKeyListQuery(), ADMIN))[0].last_used_at == first.last_used_at
     await repository.record_use(found, first.last_used_at + timedelta(minutes=60))
-    assert (await list_keys(ADMIN))[0].last_used_at == first.last_used_at + timedelta(minutes=60)
+    assert (await list_keys(WorkflowKeyListQuery(), ADMIN))[0].last_used_at == first.last_used_at + timedelta(
+        minutes=60
+    )
 
 
 async def test_an_answer_of_the_workflows_own_is_the_answer_and_the_record_keeps_it(doors: App):

@@ -10,17 +10,20 @@ import pytest
 from shared.errors import BadRequestError, NotFoundError
 from shared.handlers.executions_handlers import get_execution, get_logs, get_result, get_variables, list_executions
 from shared.handlers.services import get_services
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.executions import ExecuteRequest, ExecutionListQuery, ExecutionLogsQuery
+from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN, OTHER_USER, USER
+from tests.support.calls import call
+from tests.support.executions import new_record, success
 
 App = Callable[[], Storage]
 
 
 async def added(a: int, principal=USER) -> str:  # type: ignore[no-untyped-def]
     request = ExecuteRequest(workflow_name="add", input_data={"a": a})
-    return (await execute_workflow(request, principal)).answer.execution_id
+    return (await execute_workflow_handler(request, principal)).answer.execution_id
 
 
 def query(**fields: object) -> ExecutionListQuery:
@@ -62,7 +65,7 @@ async def test_users_see_their_own_and_admins_see_all(app: App):
 
 async def test_filters_find_what_they_say(app: App):
     await added(1)
-    await execute_workflow(ExecuteRequest(workflow_name="fails"), ADMIN)
+    await execute_workflow_handler(ExecuteRequest(workflow_name="fails"), ADMIN)
     by_name = await list_executions(query(workflowName="fails"), ADMIN)
     assert [e.workflow_name for e in by_name.executions] == ["fails"]
     by_status = await list_executions(query(status="Success"), ADMIN)
@@ -107,7 +110,9 @@ async def test_the_parts_of_an_execution_can_be_read_alone(app: App):
 
 
 async def test_waiting_for_log_lines_ends_when_there_are_some(app: App):
-    accepted = (await execute_workflow(ExecuteRequest(workflow_name="add_later", input_data={"a": 1}), ADMIN)).answer
+    accepted = (
+        await execute_workflow_handler(ExecuteRequest(workflow_name="add_later", input_data={"a": 1}), ADMIN)
+    ).answer
     waiting = asyncio.create_task(get_logs(accepted.execution_id, ExecutionLogsQuery(wait=20), ADMIN))
     await asyncio.sleep(0.05)
     assert not waiting.done()
@@ -115,3 +120,33 @@ async def test_waiting_for_log_lines_ends_when_there_are_some(app: App):
     await get_services().executor.run_queued(f'{{"execution_id": "{accepted.execution_id}"}}')
     logs = await asyncio.wait_for(waiting, 10)
     assert [line["message"] for line in logs.logs] == ["adding later"]
+
+
+async def test_what_went_wrong_stands_in_error_and_in_error_message(app: App, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AUTH_MODE", "development")
+    get_settings.cache_clear()
+    failed = (await call("workflows_execute", body={"workflowName": "fails"})).body["executionId"]
+    went_well = (await call("workflows_execute", body={"workflowName": "add", "inputData": {"a": 1}})).body
+    detail = (await call("executions_get", {"executionId": failed})).body
+    listed = {each["executionId"]: each for each in (await call("executions_list")).body["executions"]}
+    for shown in (detail, listed[failed]):
+        assert shown["error"] == shown["errorMessage"] == "because"
+    assert listed[went_well["executionId"]]["errorMessage"] is None
+
+
+async def test_a_duration_is_a_whole_number_of_milliseconds_also_of_what_was_stored_with_fractions(
+    app: App, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AUTH_MODE", "development")
+    get_settings.cache_clear()
+    outcome = {"attempt": 1, "details": None, "durationMs": 7.6, "logs": []}
+    record = new_record(scope="GLOBAL", attempt=2, attempts=[outcome])
+    stored = get_services().executions
+    await stored.finish(await stored.create(record), success(duration_ms=12.51))
+    detail = (await call("executions_get", {"executionId": record.execution_id})).body
+    (listed,) = (await call("executions_list")).body["executions"]
+    ran = (await call("workflows_execute", body={"workflowName": "add", "inputData": {"a": 1}})).body
+    assert [detail["durationMs"], listed["durationMs"], detail["attempts"][0]["durationMs"]] == [13, 13, 8]
+    assert all(type(shown["durationMs"]) is int for shown in (detail, listed, ran))
+    waits = (await call("workflows_execute", body={"workflowName": "add_later", "inputData": {"a": 1}})).body
+    assert (await call("executions_get", {"executionId": waits["executionId"]})).body["durationMs"] is None

@@ -14,14 +14,20 @@ import pytest
 from shared.access.principal import Principal
 from shared.errors import InvalidInputError, StorageUnavailableError
 from shared.handlers import form_problems, health_handlers
-from shared.handlers.form_executions_handlers import execute_form
 from shared.handlers.form_options_handlers import get_form_options
 from shared.handlers.form_problems import MOST_FORMS
-from shared.handlers.forms_handlers import create_form, delete_form, get_form, list_forms, update_form
+from shared.handlers.forms_handlers import (
+    create_form,
+    delete_form,
+    execute_form_handler,
+    get_form,
+    list_forms,
+    update_form,
+)
 from shared.handlers.health_handlers import get_health
 from shared.handlers.services import get_services
 from shared.models.executions import ExecutionResponse
-from shared.models.forms import Form, FormDataRequest, FormOptionsRequest, FormRequest, FormWrite
+from shared.models.forms import Form, FormDataRequest, FormOptionsRequest, FormPatch, FormRequest
 from shared.repositories.forms import FormRepository, StoredForm
 from shared.storage import Replace, Storage
 from tests.integration.handlers.conftest import ADMIN, USER
@@ -74,7 +80,7 @@ async def stored(*more: dict[str, Any], scope: str = "GLOBAL", **changes: Any) -
 
 
 async def submitted(form_id: str, **values: Any) -> Any:
-    answer = (await execute_form(form_id, FormDataRequest(form_data=values), USER)).answer
+    answer = (await execute_form_handler(form_id, FormDataRequest(form_data=values), USER)).answer
     assert isinstance(answer, ExecutionResponse)
     return answer.result
 
@@ -108,13 +114,13 @@ async def test_the_form_names_its_problems_and_can_be_sent_back_mended():
     read = (await get_form(made.form.id, USER)).form
     (problem,) = read.problems
     assert (problem.loc, problem.type, problem.msg) == (PLACE, "expression", "Macros such as exists are not taken")
-    assert [form.problems for form in (await list_forms(USER)).forms] == [[problem]]
+    assert [form.problems for form in await list_forms(USER)] == [[problem]]
     sent = read.model_dump(mode="json")
     with pytest.raises(InvalidInputError) as caught:
-        await update_form(read.id, FormWrite.model_validate(sent), ADMIN)
+        await update_form(read.id, FormPatch.model_validate(sent), ADMIN)
     assert [error["loc"] for error in caught.value.errors] == [["body", *PLACE]]
     sent["formSchema"]["fields"][1]["visibilityExpression"] = "tags == 'a'"
-    assert (await update_form(read.id, FormWrite.model_validate(sent), ADMIN)).form.problems == []
+    assert (await update_form(read.id, FormPatch.model_validate(sent), ADMIN)).form.problems == []
     assert (await get_form(read.id, USER)).form.problems == []
 
 
@@ -156,10 +162,21 @@ async def test_health_tells_administrators_which_forms_have_problems_and_nobody_
         assert (health.status, "forms" in health.checks, health.details) == ("healthy", False, None)
 
 
+async def test_a_form_with_problems_can_be_switched_off_and_renamed():
+    read = (await stored()).form
+    changed = (await update_form(read.id, FormPatch(name="Off", is_active=False), ADMIN)).form
+    assert (changed.name, changed.is_active, changed.problems) == (
+        "Off",
+        False,
+        (await get_form(read.id, ADMIN)).form.problems,
+    )
+    assert changed.problems
+
+
 async def test_what_is_mended_or_deleted_here_is_out_of_health_at_once():
     first, second = [(await stored(name=name)).form for name in ("First", "Second")]
     assert await forms_in_health() == ["First", "Second"]
-    await update_form(first.id, FormRequest.model_validate(body(name="First", expression="tags == 'a'")), ADMIN)
+    await update_form(first.id, FormPatch.model_validate(body(name="First", expression="tags == 'a'")), ADMIN)
     assert await forms_in_health() == ["Second"]
     await delete_form(second.id, ADMIN)
     assert (await get_health(ADMIN)).status == "healthy"

@@ -17,10 +17,9 @@ import pytest_asyncio
 from shared.access.principal import Principal
 from shared.context import Organization
 from shared.errors import BadRequestError, InvalidInputError
-from shared.handlers.form_executions_handlers import execute_form
 from shared.handlers.form_files import MOST_FILES
 from shared.handlers.form_uploads_handlers import make_upload_url
-from shared.handlers.forms_handlers import create_form
+from shared.handlers.forms_handlers import create_form, execute_form_handler
 from shared.handlers.services import get_services
 from shared.models.executions import ExecutionResponse
 from shared.models.forms import FormDataRequest, FormRequest, UploadUrlRequest, UploadUrlResponse
@@ -85,14 +84,14 @@ async def url_for(form_id: str, name: str = "a.png", who: Principal = USER, **ch
 
 
 async def submit(form_id: str, who: Principal = USER, **values: Any) -> Any:
-    answer = (await execute_form(form_id, FormDataRequest(form_data=values), who)).answer
+    answer = (await execute_form_handler(form_id, FormDataRequest(form_data=values), who)).answer
     assert isinstance(answer, ExecutionResponse)
     return answer.result
 
 
 async def refused(form_id: str, who: Principal = USER, **values: Any) -> list[tuple[list[Any], str]]:
     with pytest.raises(InvalidInputError) as caught:
-        await execute_form(form_id, FormDataRequest(form_data=values), who)
+        await execute_form_handler(form_id, FormDataRequest(form_data=values), who)
     return [(error["loc"], error["type"]) for error in caught.value.errors]
 
 
@@ -116,6 +115,34 @@ async def test_what_does_not_fit_is_named_and_removed_and_may_come_better(
     assert await refused(form_id, picture=where.upload_id) == [(place, "not_uploaded")]
     assert await put(where, b"good", "image/png") == 201
     assert (await submit(form_id, picture=where.upload_id))["picture"]["size"] == 4
+
+
+async def test_a_file_may_be_submitted_by_its_blob_uri(put: Put):
+    form_id = await made({**PICTURE, "multiple": True})
+    one, two = [await url_for(form_id, name) for name in ("a.png", "ü b#1.png")]
+    for where in (one, two):
+        assert await put(where, b"x", "image/png") == 201
+    files = (await submit(form_id, picture=[one.blob_uri, two.blob_uri]))["picture"]
+    assert [file["uploadId"] for file in files] == [one.upload_id, two.upload_id]
+    assert await submit(form_id, picture=[one.upload_id]) == {"picture": files[:1]}
+
+
+async def test_a_blob_uri_that_this_form_did_not_give_out_is_none(put: Put):
+    form_id = await made(PICTURE)
+    where, other = await url_for(form_id), await url_for(await made(PICTURE, name="Other"))
+    for each in (where, other):
+        assert await put(each, b"x", "image/png") == 201
+    bent = [
+        other.blob_uri,
+        where.blob_uri.replace("127.0.0.1", "storage.example"),
+        where.blob_uri + "?sig=x",
+        f"https://storage.example/{where.upload_id}/a.png",
+        where.blob_uri.replace(form_id, str(uuid4())),
+        "/",
+        "https://storage.example/a.png",
+    ]
+    for uri in bent:
+        assert await refused(form_id, picture=uri) == [(["body", "form_data", "picture"], "unknown_upload")]
 
 
 async def test_an_announced_file_that_does_not_fit_gets_no_url():
@@ -167,7 +194,7 @@ async def test_more_files_than_a_submission_may_have_cost_no_call_to_storage(mon
     monkeypatch.setattr(FormUploadRepository, "find", looked_up)
     body = FormDataRequest(form_data={"many": [str(uuid4()) for _ in range(MOST_FILES)], "more": str(uuid4())})
     with pytest.raises(InvalidInputError, match="There are 51 files") as caught:
-        await execute_form(form_id, body, USER)
+        await execute_form_handler(form_id, body, USER)
     assert [error["type"] for error in caught.value.errors] == ["too_many_files", "too_many_files"]
 
 

@@ -18,7 +18,7 @@ from shared.executions.idempotency import IdempotencyKey
 from shared.executions.queueing import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import list_executions, rerun_execution
 from shared.handlers.services import Services, get_services
-from shared.handlers.workflows_handlers import Executed, execute_workflow
+from shared.handlers.workflows_handlers import Executed, execute_workflow_handler
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
 from shared.repositories.idempotency_keys import VALID_FOR
 from shared.repositories.ids import new_execution_id
@@ -34,7 +34,7 @@ async def call(
 ) -> Executed:
     body = ExecuteRequest(workflow_name=workflow, input_data=parameters)
     key = IdempotencyKey.of(text, route, body.model_dump())
-    return await execute_workflow(body, principal, None, key)
+    return await execute_workflow_handler(body, principal, None, key)
 
 
 async def recorded() -> int:
@@ -117,7 +117,7 @@ async def test_wrong_input_does_not_use_up_the_key(app: App):
 async def test_a_transient_run_takes_no_notice(app: App):
     body = ExecuteRequest(workflow_name="add", input_data={"a": 1}, transient=True)
     key = IdempotencyKey.of("k", "POST workflows/execute", body.model_dump())
-    executed = [await execute_workflow(body, ADMIN, None, key) for _ in range(2)]
+    executed = [await execute_workflow_handler(body, ADMIN, None, key) for _ in range(2)]
     assert len({one.answer.execution_id for one in executed}) == 2
     assert not any(one.replayed for one in executed)
 
@@ -139,7 +139,7 @@ async def test_what_a_call_left_that_died_before_its_record_is_begun_once_by_tho
     left = "01a208e8-207f-7dec-923b-02a182093ae8"
     owner = ("GLOBAL", "admin-1", key.route, key.text)
     await get_services().idempotency_keys.claim(owner, left, key.digest, datetime.now(UTC))
-    executed = await asyncio.gather(*(execute_workflow(body, ADMIN, None, key) for _ in range(10)))
+    executed = await asyncio.gather(*(execute_workflow_handler(body, ADMIN, None, key) for _ in range(10)))
     assert {one.answer.execution_id for one in executed} == {left}
     assert all(isinstance(one.answer, ExecutionResponse) and one.answer.result == "waited" for one in executed)
     assert await recorded() == 1

@@ -14,7 +14,7 @@ from shared.errors import ConflictError, ForbiddenError, NotFoundError, StorageU
 from shared.executions import lease as leases
 from shared.handlers.executions_handlers import cancel_execution, get_execution, list_executions, rerun_execution
 from shared.handlers.services import get_services
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.executions import (
     ExecuteRequest,
     ExecutionAccepted,
@@ -41,7 +41,7 @@ def quick_leases(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def enqueued(workflow: str = "patient_later", **parameters: Any) -> str:
     request = ExecuteRequest(workflow_name=workflow, input_data=parameters)
-    return (await execute_workflow(request, USER)).answer.execution_id
+    return (await execute_workflow_handler(request, USER)).answer.execution_id
 
 
 def deliver(execution_id: str) -> asyncio.Task[None]:
@@ -89,7 +89,7 @@ async def test_a_queued_run_hears_that_its_end_was_asked_for(app: App, quick_lea
 
 
 async def test_a_sync_run_hears_it_too_and_answers_its_caller(app: App, quick_leases: None):
-    call = asyncio.create_task(execute_workflow(ExecuteRequest(workflow_name="patient"), ADMIN))
+    call = asyncio.create_task(execute_workflow_handler(ExecuteRequest(workflow_name="patient"), ADMIN))
     async with asyncio.timeout(10):
         while not (listed := (await list_executions(ExecutionListQuery(), ADMIN)).executions):
             await asyncio.sleep(0.02)
@@ -174,7 +174,7 @@ async def test_fifty_wishes_at_once_end_one_execution_once(app: App):
 
 
 async def test_a_rerun_is_a_new_execution_with_the_same_input(app: App):
-    first = (await execute_workflow(ExecuteRequest(workflow_name="add", input_data={"a": "4"}), USER)).answer
+    first = (await execute_workflow_handler(ExecuteRequest(workflow_name="add", input_data={"a": "4"}), USER)).answer
     again = (await rerun_execution(first.execution_id, ADMIN)).answer
     assert isinstance(again, ExecutionResponse)
     assert again.execution_id != first.execution_id
@@ -187,7 +187,7 @@ async def test_a_rerun_is_a_new_execution_with_the_same_input(app: App):
 
 async def test_a_script_can_be_rerun_while_inline_code_is_allowed(app: App, monkeypatch: pytest.MonkeyPatch):
     request = ExecuteRequest(code="Y29udGV4dC5zZXRfcmVzdWx0KG4gKyAxKQ==", input_data={"n": 1}, script_name="Plus one")
-    first = (await execute_workflow(request, ADMIN)).answer
+    first = (await execute_workflow_handler(request, ADMIN)).answer
     again = (await rerun_execution(first.execution_id, ADMIN)).answer
     assert isinstance(again, ExecutionResponse)
     assert again.result == 2

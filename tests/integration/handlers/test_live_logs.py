@@ -15,7 +15,7 @@ import pytest
 from shared.executions import lease as leases
 from shared.handlers.executions_handlers import cancel_execution, get_logs
 from shared.handlers.services import get_services
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.executions import ExecuteRequest, ExecutionLogsQuery
 from shared.storage import Storage, count_storage_calls
 from tests.integration.handlers.conftest import ADMIN
@@ -73,7 +73,7 @@ def talkers(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 async def begun(workflow: str, **parameters: Any) -> tuple[str, asyncio.Task[None]]:
     request = ExecuteRequest(workflow_name=workflow, input_data=parameters)
-    execution_id = (await execute_workflow(request, ADMIN)).answer.execution_id
+    execution_id = (await execute_workflow_handler(request, ADMIN)).answer.execution_id
     return execution_id, deliver(execution_id)
 
 

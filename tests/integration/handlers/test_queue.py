@@ -12,7 +12,7 @@ import pytest
 
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.services import get_services
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.executions import ExecuteRequest, ExecutionDetail
 from shared.registry import get_registry
 from shared.storage import Storage, count_storage_calls
@@ -23,7 +23,7 @@ App = Callable[[], Storage]
 
 async def enqueued(workflow: str = "add_later", **parameters: Any) -> str:
     request = ExecuteRequest(workflow_name=workflow, input_data=parameters)
-    return (await execute_workflow(request, USER)).answer.execution_id
+    return (await execute_workflow_handler(request, USER)).answer.execution_id
 
 
 async def deliver(execution_id: str, **fields: Any) -> None:

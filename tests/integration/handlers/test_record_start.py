@@ -10,7 +10,7 @@ import pytest
 from shared.errors import StorageUnavailableError
 from shared.handlers.executions_handlers import get_execution, list_executions
 from shared.handlers.services import Services
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.executions import ExecuteRequest, ExecutionListQuery, ExecutionSummary
 from shared.repositories.executions.store import ExecutionStore
 from shared.settings.environment import get_settings
@@ -37,9 +37,9 @@ async def newest_execution() -> ExecutionSummary:
 
 async def test_a_quick_run_costs_one_call_and_is_recorded_whole(app: App):
     request = ExecuteRequest(workflow_name="add", input_data={"a": 1})
-    await execute_workflow(request, ADMIN)
+    await execute_workflow_handler(request, ADMIN)
     with count_storage_calls() as calls:
-        executed = await execute_workflow(request, ADMIN)
+        executed = await execute_workflow_handler(request, ADMIN)
     assert (calls.tables, calls.total) == (1, 1)
     recorded = await get_execution(executed.answer.execution_id, ADMIN)
     assert (recorded.status, recorded.result, recorded.storage_calls) == ("Success", {"sum": 2}, 1)
@@ -48,9 +48,9 @@ async def test_a_quick_run_costs_one_call_and_is_recorded_whole(app: App):
 
 async def test_a_longer_run_is_recorded_while_it_runs(app: App):
     request = ExecuteRequest(workflow_name="patient", input_data={"seconds": 0.5})
-    await execute_workflow(ExecuteRequest(workflow_name="add", input_data={"a": 1}), ADMIN)
+    await execute_workflow_handler(ExecuteRequest(workflow_name="add", input_data={"a": 1}), ADMIN)
     with count_storage_calls() as calls:
-        running = asyncio.create_task(execute_workflow(request, ADMIN))
+        running = asyncio.create_task(execute_workflow_handler(request, ADMIN))
         async with asyncio.timeout(5):
             while (newest := await newest_execution()).workflow_name == "add":
                 await asyncio.sleep(0.02)

@@ -16,7 +16,7 @@ from shared.executions.queueing import EXECUTION_QUEUE
 from shared.executions.recovery import Recovered
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.services import Services, get_services
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.executions import ExecuteRequest, ExecutionStatus
 from shared.repositories.executions.record import ExecutionRecord
 from shared.repositories.executions.store import CONTAINER, ExecutionStore
@@ -137,7 +137,7 @@ async def test_a_record_that_may_still_be_on_its_way_is_left_alone(app: App):
 
 async def test_with_a_backlog_nothing_is_sent_twice(app: App):
     for _ in range(3):
-        await execute_workflow(ExecuteRequest(workflow_name="add_later", input_data={"a": 1}), ADMIN)
+        await execute_workflow_handler(ExecuteRequest(workflow_name="add_later", input_data={"a": 1}), ADMIN)
     assert await get_services().recovery.recover() == Recovered()
     assert await sent() == 3
 

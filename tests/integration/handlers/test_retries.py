@@ -10,7 +10,7 @@ from shared.executions.executor import Executor
 from shared.executions.queueing import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.services import Services, get_services
-from shared.handlers.workflows_handlers import execute_workflow
+from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.executions import ExecuteRequest, ExecutionDetail
 from shared.storage import Storage
 from shared.storage.azure.queues import AzureQueue
@@ -23,7 +23,7 @@ App = Callable[[], Storage]
 
 async def enqueued(workflow: str, **parameters: Any) -> str:
     request = ExecuteRequest(workflow_name=workflow, input_data=parameters)
-    return (await execute_workflow(request, USER)).answer.execution_id
+    return (await execute_workflow_handler(request, USER)).answer.execution_id
 
 
 async def deliver(execution_id: str, attempt: int = 1) -> ExecutionDetail:

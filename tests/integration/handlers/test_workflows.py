@@ -12,7 +12,7 @@ from shared.errors import BadRequestError, ForbiddenError, FunctionNotFoundError
 from shared.executions.queueing import EXECUTION_QUEUE
 from shared.handlers.executions_handlers import get_execution, list_executions
 from shared.handlers.services import get_services
-from shared.handlers.workflows_handlers import execute_workflow, list_workflows
+from shared.handlers.workflows_handlers import execute_workflow_handler, list_workflows
 from shared.models.executions import ExecuteRequest, ExecutionAccepted, ExecutionListQuery, ExecutionResponse
 from shared.settings.environment import get_settings
 from shared.storage import Storage, count_storage_calls
@@ -26,7 +26,7 @@ def body(**fields: Any) -> ExecuteRequest:
 
 
 async def run(**fields: Any) -> ExecutionResponse:
-    executed = await execute_workflow(body(**fields), ADMIN)
+    executed = await execute_workflow_handler(body(**fields), ADMIN)
     assert isinstance(executed.answer, ExecutionResponse)
     assert executed.recorded
     return executed.answer
@@ -94,7 +94,7 @@ async def test_a_run_that_takes_too_long_ends_as_timeout(app: App):
 
 
 async def test_an_async_run_is_recorded_and_enqueued(app: App):
-    executed = await execute_workflow(body(inputData={"a": 1}), ADMIN, "add_later")
+    executed = await execute_workflow_handler(body(inputData={"a": 1}), ADMIN, "add_later")
     accepted = executed.answer
     assert isinstance(accepted, ExecutionAccepted)
     assert accepted.status == "Pending"
@@ -105,9 +105,9 @@ async def test_an_async_run_is_recorded_and_enqueued(app: App):
 
 
 async def test_enqueueing_costs_one_table_and_one_queue_call(app: App):
-    await execute_workflow(body(inputData={"a": 1}), ADMIN, "add_later")
+    await execute_workflow_handler(body(inputData={"a": 1}), ADMIN, "add_later")
     with count_storage_calls() as calls:
-        await execute_workflow(body(inputData={"a": 1}), ADMIN, "add_later")
+        await execute_workflow_handler(body(inputData={"a": 1}), ADMIN, "add_later")
     assert (calls.tables, calls.queues, calls.blobs) == (1, 1, 0)
 
 
@@ -144,7 +144,7 @@ async def test_a_workflow_that_does_not_exist_is_not_found_and_leaves_no_record(
 @pytest.mark.parametrize("workflow", ["add", "add_later"])
 async def test_wrong_parameters_are_refused_before_anything_is_recorded(app: App, workflow: str):
     with pytest.raises(InvalidInputError) as caught:
-        await execute_workflow(body(inputData={"b": "x", "c": 1}), ADMIN, workflow)
+        await execute_workflow_handler(body(inputData={"b": "x", "c": 1}), ADMIN, workflow)
     assert sorted((error["loc"][0], error["type"]) for error in caught.value.errors) == [
         ("a", "missing"),
         ("b", "int_parsing"),
@@ -161,7 +161,7 @@ async def test_neither_a_name_nor_code_is_a_bad_request(app: App):
 
 async def test_two_names_that_differ_are_a_bad_request(app: App):
     with pytest.raises(BadRequestError, match=r"'add'.*'fails'"):
-        await execute_workflow(body(workflowName="fails"), ADMIN, "add")
+        await execute_workflow_handler(body(workflowName="fails"), ADMIN, "add")
 
 
 async def test_a_large_result_and_input_are_kept_whole(app: App):
@@ -174,7 +174,7 @@ async def test_a_large_result_and_input_are_kept_whole(app: App):
 
 
 async def test_who_is_no_admin_sees_neither_logs_nor_the_failures_insides(app: App):
-    executed = await execute_workflow(body(workflowName="fails"), USER)
+    executed = await execute_workflow_handler(body(workflowName="fails"), USER)
     assert isinstance(executed.answer, ExecutionResponse)
     assert executed.answer.logs is None
     assert executed.answer.variables is None

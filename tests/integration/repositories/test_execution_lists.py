@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ SINGLE_FILTERS = [
     ExecutionFilters(),
     ExecutionFilters(workflow_name="workflow_3"),
     ExecutionFilters(executed_by="user-1"),
-    ExecutionFilters(status=ExecutionStatus.FAILED),
+    ExecutionFilters(statuses=(ExecutionStatus.FAILED,)),
     ExecutionFilters(created_to=NOW - timedelta(seconds=30)),
     ExecutionFilters(created_from=NOW - timedelta(seconds=50)),
 ]
@@ -45,7 +46,7 @@ def matching(records: list[ExecutionRecord], filters: ExecutionFilters) -> list[
         for record in sorted(records, key=lambda record: record.execution_id, reverse=True)
         if filters.workflow_name in (None, record.workflow_name)
         and filters.executed_by in (None, record.executed_by)
-        and filters.status in (None, record.status)
+        and (not filters.statuses or record.status in filters.statuses)
         and (filters.created_from is None or filters.created_from <= record.created_at)
         and (filters.created_to is None or record.created_at <= filters.created_to)
     ]
@@ -122,15 +123,19 @@ async def test_filters_together_show_exactly_what_all_of_them_hold_for(storage: 
     records = history(400, until=NOW)
     await insert_directly(storage, records)
     executions = ExecutionStore(storage)
-    for workflow_name, executed_by, status, start, end in itertools.product(
+    for workflow_name, executed_by, statuses, start, end in itertools.product(
         (None, "workflow_1", "nobody's"),
         (None, "user-2"),
-        (None, ExecutionStatus.FAILED, ExecutionStatus.PENDING),
+        ((), (ExecutionStatus.FAILED,), (ExecutionStatus.PENDING,), (ExecutionStatus.SUCCESS, ExecutionStatus.FAILED)),
         (None, NOW - timedelta(seconds=300)),
         (None, NOW - timedelta(seconds=100)),
     ):
         filters = ExecutionFilters(
-            workflow_name=workflow_name, executed_by=executed_by, status=status, created_from=start, created_to=end
+            workflow_name=workflow_name,
+            executed_by=executed_by,
+            statuses=statuses,
+            created_from=start,
+            created_to=end,
         )
         assert await all_ids(executions, filters, 40) == matching(records, filters), filters
 
@@ -142,7 +147,7 @@ async def test_filters_together_look_at_a_bounded_number_of_records_for_one_page
     rare = new_record(at=NOW - timedelta(days=1), workflow_name="greet", executed_by="user-9")
     await insert_directly(storage, [rare, *history(300, until=NOW, workflow_name="greet", executed_by="user-1")])
     executions = ExecutionStore(proxied)
-    filters = ExecutionFilters(workflow_name="greet", status=ExecutionStatus.RUNNING)
+    filters = ExecutionFilters(workflow_name="greet", statuses=(ExecutionStatus.RUNNING,))
     summaries, token = await executions.list(SCOPE, filters, limit=25)
     assert summaries == []
     assert token is not None
@@ -150,6 +155,100 @@ async def test_filters_together_look_at_a_bounded_number_of_records_for_one_page
     summaries, token = await executions.list(SCOPE, filters, limit=25, token=token)
     assert [summary.execution_id for summary in summaries] == [rare.execution_id]
     assert token is None
+
+
+SEVERAL = (ExecutionStatus.FAILED, ExecutionStatus.SUCCESS, ExecutionStatus.TIMEOUT)
+
+
+@pytest.mark.parametrize("count", [100, 3_000])
+async def test_the_newest_page_of_several_statuses_is_one_small_query_for_each_whatever_the_history(
+    storage: Storage, proxy: StorageProxy, proxied: Storage, count: int
+) -> None:
+    records = history(count, until=NOW)
+    await insert_directly(storage, records)
+    proxy.exchanges.clear()
+    summaries, token = await ExecutionStore(proxied).list(SCOPE, ExecutionFilters(statuses=SEVERAL), limit=25)
+    assert [summary.execution_id for summary in summaries] == matching(records, ExecutionFilters())[:25]
+    assert token is not None
+    assert [exchange.query["$top"] for exchange in proxy.exchanges] == ["26"] * len(SEVERAL)
+
+
+async def test_all_statuses_together_are_the_list_of_all(storage: Storage, proxy: StorageProxy, proxied: Storage):
+    await insert_directly(storage, history(20, until=NOW))
+    executions = ExecutionStore(proxied)
+    _, token = await executions.list(SCOPE, ExecutionFilters(), limit=5)
+    proxy.exchanges.clear()
+    page = await executions.list(SCOPE, ExecutionFilters(statuses=tuple(ExecutionStatus)), limit=5, token=token)
+    assert page == await executions.list(SCOPE, ExecutionFilters(), limit=5, token=token)
+    assert len(proxy.exchanges) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("largest", [1000, 7])
+async def test_pages_of_several_statuses_are_full_and_newest_first(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, seed: int, largest: int
+) -> None:
+    monkeypatch.setattr(module, "LARGEST_PAGE", largest)
+    chance = random.Random(seed)
+    records = [
+        replace(record, status=chance.choice(list(ExecutionStatus)))
+        for record in history(200, until=NOW, executed_by="u")
+    ]
+    await insert_directly(storage, records)
+    filters = ExecutionFilters(
+        statuses=chance.sample(list(ExecutionStatus), chance.randint(2, 7)),
+        created_from=chance.choice([None, NOW - timedelta(seconds=150)]),
+        created_to=chance.choice([None, NOW - timedelta(seconds=20)]),
+    )
+    limit = chance.randint(1, min(largest, 30))
+    expected = matching(records, filters)
+    found = [
+        [summary.execution_id for summary in page] async for page in pages(ExecutionStore(storage), filters, limit)
+    ]
+    assert [one for page in found for one in page] == expected
+    assert [len(page) for page in found[:-1]] == [limit] * (len(found) - 1)
+    assert found[-1] or not expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (ExecutionStatus.PENDING, ExecutionStatus.RUNNING),
+        (ExecutionStatus.RUNNING, ExecutionStatus.PENDING),
+        (ExecutionStatus.PENDING, ExecutionStatus.CANCELLED),
+    ],
+)
+async def test_a_run_that_moves_on_while_a_page_is_read_is_on_it_once(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, before: ExecutionStatus, after: ExecutionStatus
+) -> None:
+    executions = ExecutionStore(storage)
+    record = await executions.create(new_record(status=before))
+    query = executions._table.query
+
+    async def query_and_move_on(*args: Any, **options: Any) -> Any:
+        nonlocal record
+        page = await query(*args, **options)
+        if record.status is before:
+            following = replace(record, status=after, end=success(status=after) if after.is_end else None)
+            record = await executions.transition(record, following)
+        return page
+
+    monkeypatch.setattr(executions._table, "query", query_and_move_on)
+    summaries, token = await executions.list(SCOPE, ExecutionFilters(statuses=(after, before)), limit=10)
+    assert [(summary.execution_id, summary.status) for summary in summaries] == [(record.execution_id, after)]
+    assert token is None
+
+
+async def test_a_token_of_several_statuses_is_good_for_just_these(storage: Storage) -> None:
+    await insert_directly(storage, history(40, until=NOW))
+    executions = ExecutionStore(storage)
+    _, token = await executions.list(SCOPE, ExecutionFilters(statuses=SEVERAL), limit=5)
+    assert token is not None
+    again, _ = await executions.list(SCOPE, ExecutionFilters(statuses=SEVERAL[::-1]), limit=5, token=token)
+    assert len(again) == 5
+    for filters in (ExecutionFilters(), ExecutionFilters(statuses=SEVERAL[:2]), ExecutionFilters(statuses=SEVERAL[:1])):
+        with pytest.raises(BadRequestError, match="continuationToken"):
+            await executions.list(SCOPE, filters, limit=5, token=token)
 
 
 async def test_a_run_is_in_every_list_it_belongs_to_from_its_first_write_to_its_end(storage: Storage) -> None:
@@ -160,7 +259,7 @@ async def test_a_run_is_in_every_list_it_belongs_to_from_its_first_write_to_its_
             "all": ExecutionFilters(),
             "workflow": ExecutionFilters(workflow_name=record.workflow_name),
             "user": ExecutionFilters(executed_by=record.executed_by),
-            **{str(status): ExecutionFilters(status=status) for status in ExecutionStatus},
+            **{str(status): ExecutionFilters(statuses=(status,)) for status in ExecutionStatus},
         }
         found: set[str] = set()
         for name, filters in candidates.items():
@@ -184,7 +283,7 @@ async def test_a_summary_says_what_the_record_says(storage: Storage) -> None:
     executions = ExecutionStore(storage)
     end = success(status=ExecutionStatus.FAILED, error_message="It broke", error_type="ValueError", result=None)
     record = await executions.finish(await executions.create(new_record(form_id="form-1", attempt=2)), end)
-    for filters in (ExecutionFilters(), ExecutionFilters(status=ExecutionStatus.FAILED)):
+    for filters in (ExecutionFilters(), ExecutionFilters(statuses=(ExecutionStatus.FAILED,))):
         (summary,), _ = await executions.list(SCOPE, filters, limit=10)
         assert summary == ExecutionSummary(
             execution_id=record.execution_id,
@@ -231,7 +330,7 @@ async def test_a_token_is_good_for_its_own_list_and_in_another_scope_shows_only_
     elsewhere = await executions.create(new_record(scope="other", at=NOW - timedelta(days=1)))
     summaries, _ = await executions.list("other", ExecutionFilters(), limit=25, token=token)
     assert [summary.execution_id for summary in summaries] == [elsewhere.execution_id]
-    for filters in (ExecutionFilters(workflow_name="workflow_1"), ExecutionFilters(status=ExecutionStatus.FAILED)):
+    for filters in (ExecutionFilters(workflow_name="workflow_1"), ExecutionFilters(statuses=(ExecutionStatus.FAILED,))):
         with pytest.raises(BadRequestError, match="continuationToken"):
             await executions.list(SCOPE, filters, limit=5, token=token)
 

@@ -197,7 +197,7 @@ async def test_a_record_may_be_stored_for_the_first_time_with_its_end(executions
         record = await executions.create(running.ended(end, "t"))
     assert calls.total == 1
     assert await read(executions, record) == record
-    summaries, _ = await executions.list("known", ExecutionFilters(status=ExecutionStatus.SUCCESS), limit=10)
+    summaries, _ = await executions.list("known", ExecutionFilters(statuses=(ExecutionStatus.SUCCESS,)), limit=10)
     assert [summary.execution_id for summary in summaries] == [record.execution_id]
 
 
@@ -336,10 +336,10 @@ async def test_a_write_whose_answer_was_lost_succeeds_and_is_done_once(proxy: St
     assert await read(executions, record) == record
     assert proxy.answers_lost == 4
 
-    for filters in (ExecutionFilters(), ExecutionFilters(status=ExecutionStatus.SUCCESS)):
+    for filters in (ExecutionFilters(), ExecutionFilters(statuses=(ExecutionStatus.SUCCESS,))):
         summaries, _ = await executions.list(SCOPE, filters, limit=10)
         assert sum(one.execution_id == record.execution_id for one in summaries) == 1
-    pending, _ = await executions.list(SCOPE, ExecutionFilters(status=ExecutionStatus.PENDING), limit=10)
+    pending, _ = await executions.list(SCOPE, ExecutionFilters(statuses=(ExecutionStatus.PENDING,)), limit=10)
     assert pending == []
 
 

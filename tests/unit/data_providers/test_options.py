@@ -20,8 +20,8 @@ class Country:
     label: str
 
 
-def option(label: str, value: Any, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"label": label, "value": value, "metadata": metadata}
+def option(label: str, value: Any, metadata: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return {"label": label, "value": value, "metadata": metadata, **more}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,19 @@ def option(label: str, value: Any, metadata: dict[str, Any] | None = None) -> di
         ([{"label": 2024, "value": {"year": 2024}}], [option("2024", {"year": 2024})]),
         ([{"label": "A", "value": "a", "metadata": {"n": 1}}], [option("A", "a", {"n": 1})]),
         ([Country("de", "Germany")], [option("Germany", "de")]),
+        (
+            [
+                {
+                    "icon": "a.png",
+                    "value": "a",
+                    "sizes": (1, Decimal(2)),
+                    "metadata": {"n": 1},
+                    "label": "A",
+                    "gone": None,
+                }
+            ],
+            [option("A", "a", {"n": 1}, icon="a.png", sizes=[1, "2"], gone=None)],
+        ),
         ([Decimal("1.50")], [option("1.50", "1.50")]),
         ({"b", "a"}, [option("a", "a"), option("b", "b")]),
         (["a", ("b", "B"), {"value": "c"}], [option("a", "a"), option("B", "b"), option("c", "c")]),
@@ -58,10 +71,11 @@ def test_options_come_out_with_label_value_and_metadata(returned: Any, options: 
         ({"de": "Germany"}, "it returned dict, not"),
         ((number for number in (1, 2)), "it returned generator, not"),
         (EndpointResponse([]), "it returned EndpointResponse, not"),
-        (["a", {"id": 1, "name": "x"}], "item 1 of what it returned has 'id', 'name'; an option has label, value and"),
-        ([{f"key{n}": n for n in range(9)}], "'key4' and 4 more; an option has"),
-        ([{"x" * 1000: 1}], "has 'x{40}…'; an option"),
-        ([{"label": "A"}], "item 0 of what it returned has no value"),
+        (["a", {"id": 1, "name": "x"}], "item 1 of what it returned has 'id', 'name' and no value; an option has"),
+        ([{f"key{n}": n for n in range(9)}], "'key4', 4 more and no value; an option has"),
+        ([{"x" * 1000: 1}], "has 'x{40}…' and no value; an option"),
+        ([{"label": "A"}], "item 0 of what it returned has 'label' and no value"),
+        ([{}], "item 0 of what it returned has no value"),
         ([{"value": True}], "item 0 of what it returned has no label, and its value is no text or number"),
         ([{"value": {}}], "has no label"),
         ([{"value": 1, "label": ["x"]}], "has a label that is a list, not a text"),
@@ -76,6 +90,11 @@ def test_options_come_out_with_label_value_and_metadata(returned: Any, options: 
 def test_what_is_no_list_of_options_is_refused_with_the_item_named(returned: Any, message: str):
     with pytest.raises(ProviderFailedError, match=message):
         options_of(returned)
+
+
+def test_what_else_stands_beside_an_option_counts_for_the_size():
+    with pytest.raises(ProviderFailedError, match="more than 10485760 bytes"):
+        options_of([{"value": n, "picture": "x" * (MAX_VALUE_BYTES // 10)} for n in range(11)])
 
 
 def test_a_list_that_would_have_to_be_cut_is_refused():

@@ -48,6 +48,34 @@ def test_expressions_mean_what_cel_says_and_a_missing_field_is_null(text: str, e
 
 
 @pytest.mark.parametrize(
+    ("older", "text"),
+    [
+        ("context.field.country === 'DE'", "country == 'DE'"),
+        ("context.field.n !== 5 || context . field . n == 6", "n != 5 || n == 6"),
+        ("!(context.field.tags.size() === 0) && has(formData.n)", "!(tags.size() == 0) && has(formData.n)"),
+        ("n >= 5 && n <= 6 && !flag === true", "n >= 5 && n <= 6 && !flag == true"),
+        # In texts and comments nothing is changed.
+        ("text === 'a === context.field.b' // context.field.no !== 1", "text == 'a === context.field.b'"),
+        ('text !== "it\\"s === it"', 'text != "it\\"s === it"'),
+    ],
+)
+def test_expressions_of_older_forms_mean_what_they_meant(older: str, text: str):
+    values = {"country": "DE", "n": 5, "tags": ["a"], "text": "a === context.field.b", "flag": False}
+    read, written = compile_expression(older), compile_expression(text)
+    assert (read.text, read.names, read.evaluate(values)) == (older, written.names, written.evaluate(values))
+
+
+@pytest.mark.parametrize("text", ["a ==== 1", "a =!= 1", "context.field. === 1", "a === "])
+def test_what_no_older_form_could_mean_stays_an_error(text: str):
+    with pytest.raises(ExpressionError):
+        compile_expression(text)
+
+
+def test_a_field_that_is_called_context_is_read_as_one():
+    assert compile_expression("context == 1 && other.context.field.x == 2").names == {"context", "other"}
+
+
+@pytest.mark.parametrize(
     ("text", "names"),
     [
         ("a == formData.b || formData['c'] > 1", {"a", "b", "c"}),

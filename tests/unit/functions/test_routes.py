@@ -12,6 +12,7 @@ from functions.http import (
     audit,
     config,
     data_providers,
+    discovery,
     docs,
     endpoints,
     executions,
@@ -26,7 +27,7 @@ from functions.http import (
 from functions.http.routes import ROUTES, Route, methods_of
 
 MODULES = (
-    *(audit, config, data_providers, docs, endpoints, executions, forms, health, openapi),
+    *(audit, config, data_providers, discovery, docs, endpoints, executions, forms, health, openapi),
     *(organizations, unmatched, workflow_keys, workflows),
 )
 

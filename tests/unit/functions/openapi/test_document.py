@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from pydantic import Field
+from pydantic import BaseModel, Field
 from pydantic_core import core_schema
 
 from functions.http.routes import ROUTES, Answer, AnyContent, Nothing, RequestHeader, Route
@@ -218,7 +218,7 @@ class Colour(Enum):
     BLUE = "blue"
 
 
-class Tree(ApiModel):
+class Tree(BaseModel):
     children: list[Tree] = Field(default_factory=list)
     colour: Colour = Field(default=Colour.RED, description="Of its leaves")
 
