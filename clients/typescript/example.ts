@@ -81,7 +81,7 @@ export async function submit(
   linkedWorkflow: string,
   formData: Record<string, unknown>,
 ): Promise<Schemas["ExecutionResponse"] | Schemas["ExecutionAccepted"]> {
-  const { forms } = answered(await client.GET("/forms"));
+  const forms = answered(await client.GET("/forms"));
   const form = forms.find((found) => found.linkedWorkflow === linkedWorkflow);
   if (form === undefined) {
     throw new Error(`There is no form for ${linkedWorkflow}`);

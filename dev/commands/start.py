@@ -123,7 +123,7 @@ async def _wait_until_healthy(url: str) -> None:
 def offer_form(url: str) -> str | None:
     """Makes the example's form where there is none yet, and gives the id; None when there are forms, or it can't be."""
     try:
-        if json.loads(_get(f"{url}/api/forms"))["forms"]:
+        if json.loads(_get(f"{url}/api/forms")):
             return None
         return json.loads(_get(f"{url}/api/forms", SEED_FORM.read_bytes()))["id"]
     except urllib.error.HTTPError as error:

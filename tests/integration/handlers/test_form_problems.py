@@ -165,12 +165,8 @@ async def test_health_tells_administrators_which_forms_have_problems_and_nobody_
 async def test_a_form_with_problems_can_be_switched_off_and_renamed():
     read = (await stored()).form
     changed = (await update_form(read.id, FormPatch(name="Off", is_active=False), ADMIN)).form
-    assert (changed.name, changed.is_active, changed.problems) == (
-        "Off",
-        False,
-        (await get_form(read.id, ADMIN)).form.problems,
-    )
-    assert changed.problems
+    assert (changed.name, changed.is_active) == ("Off", False)
+    assert changed.problems == (await get_form(read.id, ADMIN)).form.problems != []
 
 
 async def test_what_is_mended_or_deleted_here_is_out_of_health_at_once():
