@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import time
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -20,6 +21,7 @@ from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformErro
 from shared.execution_request import ExecutionRequest, ExecutionResult
 from shared.logs.buffer import LogBuffer
 from shared.logs.capture import capture_into
+from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
 from shared.parameters.plans import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
@@ -41,6 +43,8 @@ __all__ = [
     "resolve",
     "run",
 ]
+
+logger = logging.getLogger(__name__)
 
 SCRIPT_RESULT = {"status": "completed", "message": "Script executed successfully"}
 SCRIPT_TIMEOUT_SECONDS = 300.0
@@ -233,14 +237,16 @@ class _Call:
         if prepared.plan is None:
             assert prepared.script is not None
             self._script_run = ScriptRun(prepared.script, self._context, prepared.parameters)
-            return await run_in_thread(prepared.name, self._call_in_thread, context, limit, stop)
+            return await run_in_thread(self._call_in_thread, context, limit, stop)
         if prepared.plan.is_async:
 
-            def note(message: str) -> None:
+            def on_blocked(line: str) -> None:
+                message = f"{prepared.name} blocks its event loop at {line}"
+                logger.warning("%s; new runs go to another loop", message, extra=_log_fields(prepared))
                 logs.add("warning", message, "engine")
 
-            return await run_on_loop(prepared.name, self._call_on_loop, context, limit, stop, note)
-        return await run_in_thread(prepared.name, self._call_in_thread, context, limit, stop)
+            return await run_on_loop(self._call_on_loop, context, limit, stop, on_blocked)
+        return await run_in_thread(self._call_in_thread, context, limit, stop)
 
     def _start(self) -> Any:
         if self._script_run is not None:
@@ -332,6 +338,16 @@ def _result_of(prepared: PreparedExecution, outcome: Outcome) -> ExecutionResult
         result.error_type = type(outcome.error).__name__
         result.error_message = message_of(outcome.error)
     return result
+
+
+def _log_fields(prepared: PreparedExecution) -> dict[str, Any]:
+    request = prepared.request
+    return {
+        "execution_id": request.execution_id,
+        "workflow": prepared.name,
+        "scope": request.organization.id if request.organization else GLOBAL_SCOPE,
+        "attempt": request.attempt,
+    }
 
 
 def _says_it_failed(value: Any) -> bool:

@@ -132,7 +132,7 @@ def test_no_code_of_the_users_is_called_to_show_a_local():
     shown = described(caught(raising))[0]["frames"][-1]["locals"]
     assert not Loud.called
     assert shown["loud"] == "<tests.unit.runtime.test_failures.Loud>"
-    assert shown["mapping"] == "<tests.unit.engine.test_failures.LoudDict>"
+    assert shown["mapping"] == "<tests.unit.runtime.test_failures.LoudDict>"
     assert shown["listed"] == "[<tests.unit.runtime.test_failures.Loud>, 1, None, b'x', 1.5, {2}]"
 
 
