@@ -101,15 +101,19 @@ class LogBuffer:
         if self._closed:
             self.late_lines += 1
             return
-        message = self.mask.text(message)
+        if not self.mask.empty:
+            message = self.mask.text(message)
         if len(message) > MAX_LINE_CHARACTERS:
             left_out = len(message) - MAX_LINE_CHARACTERS
             message = f"{message[:MAX_LINE_CHARACTERS]}… ({left_out} characters left out)"
-        size = _ENTRY_BYTES + (len(message) if message.isascii() else len(message.encode("utf-8", "replace")))
+        size = _ENTRY_BYTES + len(message)
         if not message.isascii():
-            message = message.encode("utf-8", "backslashreplace").decode("utf-8")
+            encoded = message.encode("utf-8", "backslashreplace")
+            message, size = encoded.decode("utf-8"), _ENTRY_BYTES + len(encoded)
         if data is not None:
-            data = self.mask.json(to_json(data, max_bytes=MAX_LINE_CHARACTERS))
+            data = to_json(data, max_bytes=MAX_LINE_CHARACTERS)
+            if not self.mask.empty:
+                data = self.mask.json(data)
             size += len(json.dumps(data))
         entry = LogEntry(next(self._sequence), created or time.time(), level, message, source, logger, data, size)
         if not self._head_full:

@@ -87,12 +87,12 @@ class Watch:
 
     async def run(self, limit: float | None, stop: StopSignal | None) -> Outcome:
         """Runs the call to its end, or until it is abandoned; arguments and outcome as in `run_in_thread`."""
+        self._limit = limit
+        limited = _limited_on(self._loop)
         if stop is not None:
             if stop.requested:
                 return Outcome(ending="cancelled")
             stop.listen(self._on_stop_signal)
-        self._limit = limit
-        limited = _limited_on(self._loop)
         limited.add(self)
         self._call.start(self.settle)
         try:
