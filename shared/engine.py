@@ -185,13 +185,20 @@ async def _run(prepared: PreparedExecution) -> ExecutionResult:
     if request.on_context is not None:
         request.on_context(context)
     call = _Call(prepared, context)
-    with execution_span(prepared) as span:
+    with execution_span(
+        name=prepared.name,
+        kind=prepared.kind,
+        scope=request.organization.id if request.organization else GLOBAL_SCOPE,
+        execution_id=request.execution_id,
+        attempt=request.attempt,
+        trigger=request.trigger,
+    ) as span:
         started = time.perf_counter()
         outcome = await call.run(logs)
         duration_ms = (time.perf_counter() - started) * 1000
         logs.close()
         result = _result_of(prepared, outcome)
-        span.ended(result)
+        span.end(status=result.status, error_type=result.error_type)
     notes = notes_of(context)
     result.duration_ms = round(duration_ms, 3)
     result.logs = logs.entries()
