@@ -19,7 +19,7 @@ MAX_BYTES = 5 * 1024 * 1024
 MAX_LINE_CHARACTERS = 256 * 1024
 # What an entry costs besides its text, about: the keys and the time, as JSON.
 _ENTRY_BYTES = 120
-# A line whose number was given out is added at once, unless its thread waits for its turn, or died just then.
+# A line that has its number is added at once, unless its thread waits for its turn, or died just then.
 _IN_FLIGHT_SECONDS = 1.0
 
 
@@ -56,7 +56,7 @@ class LogBuffer:
 
     Args:
         max_lines, max_bytes: the bounds.
-        last: sequence number of the last line of the attempts before, which this log goes on from.
+        last: sequence number of the last line of the attempts before, which this log continues.
 
     Attributes:
         mask: takes secrets out of each line when it is added.
@@ -171,7 +171,7 @@ class LogBuffer:
         return lines
 
     def fresh(self, after: int, max_bytes: int) -> list[LogEntry]:
-        """The lines after `after`, in order, for one who keeps up with the run: each is given out once.
+        """The lines after `after`, in order, for one who reads along with the run: each is returned once.
 
         Where lines were left out meanwhile, an entry in their place names their sequence numbers. It stops before a
         line that another thread is about to add.

@@ -102,22 +102,21 @@ class Call(ABC):
 
 
 class StopSignal:
-    """Somebody's wish that a run ends; may be given from any thread, and before the run begins."""
+    """Asks a run to end; may be given from any thread, and before the run begins.
+
+    Attributes:
+        requested: whether the run was asked to end.
+    """
 
     def __init__(self) -> None:
-        self._requested = False
+        self.requested = False
         self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
-
-    @property
-    def requested(self) -> bool:
-        """Whether the run was asked to end."""
-        return self._requested
 
     def request(self) -> None:
         """Asks the run to end."""
         with self._lock:
-            self._requested = True
+            self.requested = True
             listeners, self._listeners = self._listeners, []
         for listener in listeners:
             listener()
@@ -125,7 +124,7 @@ class StopSignal:
     def listen(self, listener: Callable[[], None]) -> None:
         """Calls `listener` once, in the thread that asks; at once when somebody has asked already."""
         with self._lock:
-            if not self._requested:
+            if not self.requested:
                 self._listeners.append(listener)
                 return
         listener()

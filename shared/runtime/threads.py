@@ -65,10 +65,10 @@ class ThreadPool:
             self._remove_thread()
 
     def _add_thread(self) -> None:
-        self._threads += 1
         # A context of its own: the thread outlives the run that happened to need it first.
         thread = threading.Thread(target=self._work, name=f"workflow-{next(self._names)}", daemon=True)
         contextvars.Context().run(thread.start)
+        self._threads += 1
 
     def _remove_thread(self) -> None:
         self._threads -= 1

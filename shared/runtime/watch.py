@@ -88,24 +88,24 @@ class Watch:
     async def run(self, limit: float | None, stop: StopSignal | None) -> Outcome:
         """Runs the call to its end, or until it is abandoned; arguments and outcome as in `run_in_thread`."""
         self._limit = limit
-        limited = _limited_on(self._loop)
+        watches = _watches_on(self._loop)
         if stop is not None:
             if stop.requested:
                 return Outcome(ending="cancelled")
             stop.listen(self._on_stop_signal)
-        limited.add(self)
-        self._call.start(self.settle)
+        watches.add(self)
         try:
+            self._call.start(self.settle)
             outcome = await self._outcome
         except asyncio.CancelledError:
             # Nobody waits any more (the host ends, or its invocation was cancelled): the code is told to stop, too.
             self._call.stop()
             raise
         finally:
-            limited.discard(self)
+            watches.discard(self)
             if self._timer is not None:
                 self._timer.cancel()
-            # The call knows its watch: kept, it would be garbage that only the collector finds, after every run.
+            # The call knows its watch: both would be garbage that only the collector finds, after every run.
             del self._call
         if self._reason is not None:
             outcome.ending = self._reason
@@ -156,27 +156,27 @@ class Watch:
         self._timer = self._loop.call_later(_ASK_AGAIN_SECONDS, self._ask_to_stop)
 
 
-# The calls under way, by the loop that waits for them. Each loop has one timer for the limits of all its calls: one
-# for each call, set and cancelled, takes a twentieth of all that the engine does for a short run.
-_limited: WeakKeyDictionary[asyncio.AbstractEventLoop, set[Watch]] = WeakKeyDictionary()
+# Those under way, by their loop. Each loop has one timer for all their limits: one for each of them, set and cancelled,
+# takes a twentieth of all that the engine does for a short run.
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, set[Watch]] = WeakKeyDictionary()
 
 
-def _limited_on(loop: asyncio.AbstractEventLoop) -> set[Watch]:
-    watches = _limited.get(loop)
+def _watches_on(loop: asyncio.AbstractEventLoop) -> set[Watch]:
+    watches = _watches.get(loop)
     if watches is None:
-        watches = _limited[loop] = set()
+        watches = _watches[loop] = set()
         loop.call_later(_LIMIT_RESOLUTION_SECONDS, _check_limits, loop)
     return watches
 
 
 def _check_limits(loop: asyncio.AbstractEventLoop) -> None:
-    watches = _limited[loop]
+    watches = _watches[loop]
     for watch in list(watches):
         watch.check_limit()
     if watches:
         loop.call_later(_LIMIT_RESOLUTION_SECONDS, _check_limits, loop)
     else:
-        del _limited[loop]
+        del _watches[loop]
 
 
 def pool_figures() -> dict[str, int]:
