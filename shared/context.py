@@ -349,7 +349,7 @@ def collected_by(context: ExecutionContext) -> Collected:
 
 def masked_response(response: EndpointResponse, mask: SecretMask) -> EndpointResponse:
     """The answer without secrets; what is no text, no bytes and no JSON becomes JSON."""
-    if not mask:
+    if mask.empty:
         return response
     body = response.body
     if isinstance(body, str):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import time
 from contextvars import Context
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from shared.models.results import EndpointResponse, ExecutionResult, Kind
 from shared.parameters.validation import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.runtime.calls import Outcome
+from shared.runtime.endings import result_of
 from shared.runtime.failures import describe_failure, message_of, user_line_of
 from shared.runtime.watch import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
@@ -46,6 +48,8 @@ __all__ = [
     "refused",
     "resolve",
 ]
+
+logger = logging.getLogger(__name__)
 
 SCRIPT_RESULT = {"status": "completed", "message": "Script executed successfully"}
 SCRIPT_TIMEOUT_SECONDS = 300.0
@@ -74,6 +78,17 @@ class PreparedExecution:
     metadata: FunctionMetadata | None = None
     plan: CallPlan | None = None
     script: Script | None = None
+
+    @property
+    def log_extra(self) -> dict[str, Any]:
+        """What a line of the app's log says of the run."""
+        request = self.request
+        return {
+            "execution_id": request.execution_id,
+            "workflow": self.name,
+            "scope": request.scope,
+            "attempt": request.attempt,
+        }
 
 
 def resolve(name: str, use: Use | None) -> FunctionMetadata:
@@ -217,13 +232,20 @@ class Engine:
         if control.limit_seconds is not None:
             limit = min(limit, control.limit_seconds)
         call = _Call(prepared, context, configuration.mask)
-        with execution_span(prepared) as span:
+        with execution_span(
+            name=prepared.name,
+            kind=prepared.kind,
+            scope=request.scope,
+            execution_id=request.execution_id,
+            attempt=request.attempt,
+            trigger=request.trigger,
+        ) as span:
             started = time.perf_counter()
             outcome = await _start(call, control, limit)
             duration_ms = (time.perf_counter() - started) * 1000
             logs.close()
-            result = _result_of(prepared, outcome, limit)
-            span.ended(result)
+            result = result_of(outcome, request.execution_id, prepared.name, limit)
+            span.end(status=result.status, error_type=result.error_type)
         collected = collected_by(context)
         return replace(
             result,
@@ -260,12 +282,14 @@ async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
     prepared, logs = call.prepared, control.logs
     context: Context = capture_into(logs)
     if prepared.plan is None or not prepared.plan.is_async:
-        return await run_in_thread(prepared.name, call.in_thread, context, limit, control.stop)
+        return await run_in_thread(call.in_thread, context, limit, control.stop)
 
-    def warn(message: str) -> None:
+    def on_blocked(line: str) -> None:
+        message = f"{prepared.name} blocks its event loop at {line}"
+        logger.warning("%s; new runs go to another loop", message, extra=prepared.log_extra)
         logs.add("warning", message, "engine")
 
-    return await run_on_loop(prepared.name, call.on_loop, context, limit, control.stop, warn)
+    return await run_on_loop(call.on_loop, context, limit, control.stop, on_blocked)
 
 
 class _Call:
@@ -367,41 +391,5 @@ class _Call:
         return self._mask.json(to_json(value))
 
 
-def _result_of(prepared: PreparedExecution, outcome: Outcome, limit: float) -> ExecutionResult:
-    end = outcome.value
-    if outcome.ending in ("timeout", "cancelled"):
-        returned = isinstance(end, ExecutionResult) and end.status is not ExecutionStatus.FAILED
-        if outcome.ending == "timeout" or not returned:
-            return _stopped(prepared, outcome, limit)
-    if isinstance(end, ExecutionResult):
-        return end
-    # Even telling what happened failed: there was no memory for it, say.
-    assert outcome.error is not None
-    return ExecutionResult(
-        execution_id=prepared.request.execution_id,
-        status=ExecutionStatus.FAILED,
-        error_type=type(outcome.error).__name__,
-        error_message=message_of(outcome.error),
-    )
-
-
 def _reports_failure(value: Any) -> bool:
     return isinstance(value, dict) and cast("dict[str, Any]", value).get("success") is False
-
-
-def _stopped(prepared: PreparedExecution, outcome: Outcome, limit: float) -> ExecutionResult:
-    details: dict[str, Any] = {}
-    if outcome.where is not None:
-        details["where"] = outcome.where
-    if outcome.abandoned:
-        details["abandoned"] = True
-    timed_out = outcome.ending == "timeout"
-    reason = f"after {limit:g} s, its time limit" if timed_out else "because its end was asked for"
-    return ExecutionResult(
-        execution_id=prepared.request.execution_id,
-        status=ExecutionStatus.TIMEOUT if timed_out else ExecutionStatus.CANCELLED,
-        error_type="Timeout" if timed_out else "Cancelled",
-        error_message=f"{prepared.name} was stopped {reason}",
-        error_details=details or None,
-        variables=outcome.value.variables if isinstance(outcome.value, ExecutionResult) else None,
-    )

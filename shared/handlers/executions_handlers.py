@@ -65,7 +65,7 @@ async def get_execution(execution_id: str, principal: Principal) -> ExecutionDet
     if record.input_data:
         # Of all that is shown the input alone is stored as it came, since a run needs it so.
         mask = (await get_services().configuration.of_run(record.scope)).mask
-        if mask:
+        if not mask.empty:
             record = replace(record, input_data=await asyncio.to_thread(mask.json, dict(record.input_data)))
     return detail_of(record, principal)
 

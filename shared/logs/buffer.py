@@ -19,7 +19,7 @@ MAX_BYTES = 5 * 1024 * 1024
 MAX_LINE_CHARACTERS = 256 * 1024
 # What an entry costs besides its text, about: the keys and the time, as JSON.
 _ENTRY_BYTES = 120
-# A line whose number was given out is added at once, unless its thread waits for its turn, or died just then.
+# A line that has its number is added at once, unless its thread waits for its turn, or died just then.
 _IN_FLIGHT_SECONDS = 1.0
 
 
@@ -56,7 +56,7 @@ class LogBuffer:
 
     Args:
         max_lines, max_bytes: the bounds.
-        last: sequence number of the last line of the attempts before, which this log goes on from.
+        last: sequence number of the last line of the attempts before, which this log continues.
 
     Attributes:
         mask: takes secrets out of each line when it is added.
@@ -101,15 +101,19 @@ class LogBuffer:
         if self._closed:
             self.late_lines += 1
             return
-        message = self.mask.text(message)
+        if not self.mask.empty:
+            message = self.mask.text(message)
         if len(message) > MAX_LINE_CHARACTERS:
             left_out = len(message) - MAX_LINE_CHARACTERS
             message = f"{message[:MAX_LINE_CHARACTERS]}… ({left_out} characters left out)"
-        size = _ENTRY_BYTES + (len(message) if message.isascii() else len(message.encode("utf-8", "replace")))
+        size = _ENTRY_BYTES + len(message)
         if not message.isascii():
-            message = message.encode("utf-8", "backslashreplace").decode("utf-8")
+            encoded = message.encode("utf-8", "backslashreplace")
+            message, size = encoded.decode("utf-8"), _ENTRY_BYTES + len(encoded)
         if data is not None:
-            data = self.mask.json(to_json(data, max_bytes=MAX_LINE_CHARACTERS))
+            data = to_json(data, max_bytes=MAX_LINE_CHARACTERS)
+            if not self.mask.empty:
+                data = self.mask.json(data)
             size += len(json.dumps(data))
         entry = LogEntry(next(self._sequence), created or time.time(), level, message, source, logger, data, size)
         if not self._head_full:
@@ -167,7 +171,7 @@ class LogBuffer:
         return lines
 
     def fresh(self, after: int, max_bytes: int) -> list[LogEntry]:
-        """The lines after `after`, in order, for one who keeps up with the run: each is given out once.
+        """The lines after `after`, in order, for one who reads along with the run: each is returned once.
 
         Where lines were left out meanwhile, an entry in their place names their sequence numbers. It stops before a
         line that another thread is about to add.

@@ -92,7 +92,7 @@ def _call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
         return
     _add_record(buffer, record)
     if _logger_is_enabled_for(self, record.levelno):
-        if buffer.mask:
+        if not buffer.mask.empty:
             record = _masked(buffer.mask, record)
         # What the process's handlers print is the process's own output, and would else be captured a second time.
         token = _current.set(None)

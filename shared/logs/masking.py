@@ -19,16 +19,17 @@ class SecretMask:
 
     Args:
         secrets: those known from the beginning.
+
+    Attributes:
+        empty: whether it knows none, so that nothing need be handed to it.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self.empty = True
         self._secrets: dict[str, tuple[str, ...]] = {}
         self._variants: tuple[str, ...] = ()
         for secret in secrets:
             self.add(secret)
-
-    def __bool__(self) -> bool:
-        return bool(self._variants)
 
     def add(self, secret: str) -> None:
         """Adds a secret; one that is shorter than six characters is not masked. What is known stays known: a run may
@@ -42,6 +43,7 @@ class SecretMask:
         self._secrets = known
         # The longest first: one secret may be a part of another.
         self._variants = tuple(sorted({variant for found in known.values() for variant in found}, key=len)[::-1])
+        self.empty = False
 
     def text(self, text: str) -> str:
         """The text without the secrets."""
@@ -52,7 +54,7 @@ class SecretMask:
 
     def json(self, value: Any) -> Any:
         """The JSON value without the secrets, in keys as in values; the same object when there are none in it."""
-        if not self._variants:
+        if self.empty:
             return value
         whole = json.dumps(value, ensure_ascii=False)
         return self._walk(value) if any(variant in whole for variant in self._variants) else value

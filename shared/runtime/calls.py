@@ -1,6 +1,6 @@
-"""A call of user code while it runs: what every kind of it has in common, and how its end is told.
+"""A call of user code while it runs: what every kind of it has in common, and how it is asked to end.
 
-`Outcome` is what a call came to; `Job` is the call itself, of which there are two kinds, in `threads` and `loops`.
+`Call` is the call itself, of which there are two kinds, in `threads` and `loops`; `Outcome` is what it came to.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 import types
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,7 +34,7 @@ class Outcome:
         value: what it returned.
         error: what it raised.
         ending: how it ended; `timeout` and `cancelled` when it was told to stop.
-        abandoned: whether it did not stop when told to, and goes on without anybody waiting for it.
+        abandoned: whether it did not stop when told to, and still runs without anybody waiting for it.
         where: the line of user code at which it stood when it was told to stop, or hangs.
     """
 
@@ -45,82 +45,78 @@ class Outcome:
     where: str | None = None
 
 
-class Job(ABC):
-    """One call of user code.
+@dataclass(eq=False, slots=True)
+class Call(ABC):
+    """One call of user code. It knows nothing of who waits for it: it tells `on_end`, in the thread that it ends in.
 
-    Args:
-        label: the function's name, for messages.
-        call: what to call, without arguments.
+    Attributes:
+        target: what to call, without arguments.
         context: the context variables that it sees.
+        taken: whether it has begun, or was withdrawn and never will.
+        started_at: when it began, by `time.monotonic`; None while it waits for a thread or loop.
+        stop_requested: whether it was asked to stop after it had begun.
+        ended: whether it came to its end.
+        abandoned: whether whoever ran it was replaced.
     """
 
-    def __init__(self, label: str, call: Callable[[], Any], context: contextvars.Context) -> None:
-        self.label = label
-        self.call = call
-        self.context = context
-        self.started_at: float | None = None
-        self._claim = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._future: asyncio.Future[Outcome] | None = None
+    target: Callable[[], Any]
+    context: contextvars.Context
+    taken: bool = field(default=False, init=False)
+    started_at: float | None = field(default=None, init=False)
+    stop_requested: bool = field(default=False, init=False)
+    ended: bool = field(default=False, init=False)
+    abandoned: bool = field(default=False, init=False)
+    _take_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def expect(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Outcome]:
-        """The future, on the caller's loop, that gets the outcome."""
-        self._loop = loop
-        self._future = loop.create_future()
-        return self._future
+    def take(self) -> bool:
+        """Whether the call is the asker's, to begin or to withdraw it; True once."""
+        self.taken = True
+        return self._take_lock.acquire(blocking=False)
 
-    def claim(self) -> bool:
-        """Takes the job; true for the first who asks, so that it runs once or, when it is withdrawn, never."""
-        return self._claim.acquire(blocking=False)
-
-    def deliver(self, outcome: Outcome) -> None:
-        """Hands the outcome to the caller's loop, from any thread; a second one is dropped."""
-        assert self._loop is not None
-        try:
-            self._loop.call_soon_threadsafe(self._settle, outcome)
-        except RuntimeError:
-            # The caller's loop was closed: nobody waits any more.
-            return
-
-    def _settle(self, outcome: Outcome) -> None:
-        assert self._future is not None
-        if not self._future.done():
-            self._future.set_result(outcome)
-
-    def begin(self) -> None:
-        """Marks the start of the time that the job may take."""
+    def begin(self) -> bool:
+        """Takes the call and marks the start of the time that it may take; False when it was taken before."""
+        if not self.take():
+            return False
         self.started_at = time.monotonic()
+        return True
+
+    @abstractmethod
+    def start(self, on_end: Callable[[Outcome], None]) -> None:
+        """Has the call begin as soon as there is a thread or loop for it.
+
+        Args:
+            on_end: gets the outcome, once, in whatever thread it is known; must not raise.
+        """
 
     @abstractmethod
     def stop(self) -> None:
-        """Asks the code to stop; may be called again while it does not."""
+        """Asks the code to stop, or withdraws a call that has not begun; may be repeated while it does not stop."""
 
     @abstractmethod
     def abandon(self) -> None:
-        """Gives the job up: whoever ran it is replaced, and counted until it ends."""
+        """Replaces whoever runs the call, and counts it as abandoned until it ends."""
 
     @abstractmethod
     def where(self) -> str | None:
-        """The line of user code at which the job stands now."""
+        """The line of user code at which the call stands now."""
 
 
 class StopSignal:
-    """Somebody's wish that a run ends; may be given from any thread, and before the run begins."""
+    """Asks a run to end; may be given from any thread, and before the run begins.
+
+    Attributes:
+        requested: whether the run was asked to end.
+    """
 
     def __init__(self) -> None:
-        self._requested = threading.Event()
+        self.requested = False
         self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
-
-    @property
-    def requested(self) -> bool:
-        """Whether the run was asked to end."""
-        return self._requested.is_set()
 
     def request(self) -> None:
         """Asks the run to end."""
         with self._lock:
-            self._requested.set()
+            self.requested = True
             listeners, self._listeners = self._listeners, []
         for listener in listeners:
             listener()
@@ -128,7 +124,7 @@ class StopSignal:
     def listen(self, listener: Callable[[], None]) -> None:
         """Calls `listener` once, in the thread that asks; at once when somebody has asked already."""
         with self._lock:
-            if not self._requested.is_set():
+            if not self.requested:
                 self._listeners.append(listener)
                 return
         listener()

@@ -8,28 +8,36 @@ import itertools
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.errors import ExecutionStopped
-from shared.runtime.calls import Job, Outcome, line_of_task, line_of_thread, raise_in_thread
+from shared.runtime.calls import Call, Outcome, line_of_task, line_of_thread, raise_in_thread
 
 logger = logging.getLogger(__name__)
 
-# How often a loop that has not begun a job is looked at, and how many looks in a row must find it at the same code.
+# How often a loop that has not begun a call is checked, and how many checks in a row must find it at the same code.
 # Fewer would take a thread that waits for its turn in a busy process for one that blocks.
-LOOK_EVERY_SECONDS = 0.03
-_LOOKS_THAT_CONVINCE = 8
+_CHECK_EVERY_SECONDS = 0.03
+_CHECKS_TO_CONFIRM = 8
 
 
 class LoopThread:
-    """One event loop in a thread of its own."""
+    """One event loop in a thread of its own.
+
+    Attributes:
+        calls: those that have begun and not ended.
+        pending: those that were offered to it, as long as it is not known that they have begun.
+        checker: the loop on which a timer checks that the pending ones begin; in tests more than one serves.
+        blocked: whether it was found blocked and has not answered since.
+        retired: whether it ends with its last call.
+    """
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
-        self.jobs: set[TaskJob] = set()
-        self.offered: list[TaskJob] = []
-        # The loop with a timer set that looks after the jobs offered; in tests there is more than one that serves.
-        self.watcher: asyncio.AbstractEventLoop | None = None
+        self.calls: set[TaskCall] = set()
+        self.pending: list[TaskCall] = []
+        self.checker: asyncio.AbstractEventLoop | None = None
         self.blocked = False
         self.retired = False
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -40,33 +48,41 @@ class LoopThread:
         """The thread's identity."""
         return self._thread.ident
 
-    def running_job(self) -> TaskJob | None:
-        """The job whose code the loop executes at this moment."""
+    def running_call(self) -> TaskCall | None:
+        """The call whose code the loop executes at this moment."""
         task = asyncio.current_task(self.loop)
-        return next((job for job in self.jobs.copy() if job.task is task), None) if task is not None else None
+        return next((call for call in self.calls.copy() if call.task is task), None) if task is not None else None
 
-    def finish(self, job: TaskJob) -> None:
-        """Forgets a job that has ended; a retired loop ends with its last one."""
-        self.jobs.discard(job)
-        if self.retired and not self.jobs:
+    def remove(self, call: TaskCall) -> None:
+        """Takes out a call that has ended; a retired loop ends with its last one."""
+        self.calls.discard(call)
+        if self.retired and not self.calls:
             self.loop.stop()
+
+    def set_blocked(self) -> None:
+        """Marks the loop as blocked until it answers."""
+        self.blocked = True
+        self.loop.call_soon_threadsafe(self._set_unblocked)
+
+    def _set_unblocked(self) -> None:
+        self.blocked = False
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
-        while not (self.retired and not self.jobs):
+        while not (self.retired and not self.calls):
             try:
                 # User code can stop the loop, or raise SystemExit in a task of its own, which asyncio lets through.
                 self.loop.run_forever()
-            except BaseException as error:  # noqa: BLE001 - the loop serves other runs too, and must go on
-                logger.warning("A task on a workflow loop raised %s; the loop goes on", type(error).__name__)
+            except BaseException as error:  # noqa: BLE001 - the loop serves other runs too, and has to continue
+                logger.warning("A task on a workflow loop raised %s; the loop continues", type(error).__name__)
         self.loop.close()
 
 
 class LoopPool:
-    """Gives each job to the first loop that can begin it.
+    """Gives each call to the first loop that can begin it.
 
-    One loop serves all jobs until it is found blocked: then it gets no new ones until it answers again, and the next
-    loop is taken, up to `size` of them. A loop blocked for good by a job that was given up is replaced.
+    One loop serves all calls until it is found blocked: then it gets no new ones until it answers again, and the next
+    loop is taken, up to `size` of them. A loop blocked for good by a call that was abandoned is replaced.
     """
 
     def __init__(self, size: int) -> None:
@@ -78,8 +94,8 @@ class LoopPool:
 
     @property
     def running(self) -> int:
-        """How many jobs have begun and not ended."""
-        return sum(len(thread.jobs) for thread in self._loops)
+        """How many calls have begun and not ended."""
+        return sum(len(thread.calls) for thread in self._loops)
 
     @property
     def loops(self) -> int:
@@ -91,149 +107,139 @@ class LoopPool:
         """How many loops don't answer."""
         return sum(thread.blocked for thread in self._loops)
 
-    def submit(self, job: TaskJob) -> None:
-        """Begins the job on a loop that answers. Called on the loop that serves triggers."""
+    def start(self, call: TaskCall) -> None:
+        """Has the call begin on a loop that answers. Called on the loop that serves triggers."""
         with self._lock:
-            thread = next((thread for thread in self._loops if not thread.blocked), None) or self._another()
+            thread = next((thread for thread in self._loops if not thread.blocked), None) or self._add_loop()
         if thread is None:
             # All are blocked: the first that answers takes it.
             for candidate in list(self._loops):
-                job.offer(candidate)
+                call.offer(candidate)
             return
-        job.offer(thread)
-        thread.offered.append(job)
-        if thread.watcher is not asyncio.get_running_loop():
-            self._look_later(thread, None, 0)
+        call.offer(thread)
+        thread.pending.append(call)
+        if thread.checker is not asyncio.get_running_loop():
+            self._check_later(thread, None, 0)
 
-    def _another(self) -> LoopThread | None:
+    def _add_loop(self) -> LoopThread | None:
         if len(self._loops) >= self.size:
             return None
         thread = LoopThread(f"workflow-loop-{next(self._names)}")
         self._loops.append(thread)
         return thread
 
-    def _look_later(self, thread: LoopThread, suspect: TaskJob | None, looks: int) -> None:
-        thread.watcher = asyncio.get_running_loop()
-        due = thread.watcher.time() + LOOK_EVERY_SECONDS
-        thread.watcher.call_at(due, self._look, thread, suspect, looks, due)
+    def _check_later(self, thread: LoopThread, suspect: TaskCall | None, checks: int) -> None:
+        thread.checker = asyncio.get_running_loop()
+        due = thread.checker.time() + _CHECK_EVERY_SECONDS
+        thread.checker.call_at(due, self._check, thread, suspect, checks, due)
 
-    def _look(self, thread: LoopThread, suspect: TaskJob | None, looks: int, due: float) -> None:
-        """Looks whether the loop has begun its jobs; what runs at several looks in a row is what blocks it."""
-        thread.offered = [job for job in thread.offered if not job.taken]
-        thread.watcher = None
-        if not thread.offered:
+    def _check(self, thread: LoopThread, suspect: TaskCall | None, checks: int, due: float) -> None:
+        """Checks that the loop has begun its calls; what runs at several checks in a row is what blocks it."""
+        thread.pending = [call for call in thread.pending if not call.taken]
+        thread.checker = None
+        if not thread.pending:
             return
-        running = thread.running_job()
-        # A look that comes late itself says that the whole process is busy, against which another loop would not help.
-        late = asyncio.get_running_loop().time() - due > LOOK_EVERY_SECONDS / 2
-        looks = 1 if late or running is not suspect else looks + 1
-        if looks < _LOOKS_THAT_CONVINCE and not thread.retired:
-            self._look_later(thread, running, looks)
+        running = thread.running_call()
+        # A check that is late itself says that the whole process is busy, against which another loop would not help.
+        late = asyncio.get_running_loop().time() - due > _CHECK_EVERY_SECONDS / 2
+        checks = 1 if late or running is not suspect else checks + 1
+        if checks < _CHECKS_TO_CONFIRM and not thread.retired:
+            self._check_later(thread, running, checks)
             return
         if not thread.retired:
-            thread.blocked = True
-            thread.loop.call_soon_threadsafe(_answered, thread)
+            thread.set_blocked()
             if running is not None:
-                line = line_of_thread(thread.thread_id) or "an unknown line"
-                message = f"{running.label} blocks its event loop at {line}"
-                logger.warning("%s; new runs go to another loop", message)
-                running.note(message)
-        waiting, thread.offered = thread.offered, []
-        for job in waiting:
-            self.submit(job)
+                running.on_blocked(line_of_thread(thread.thread_id) or "an unknown line")
+        pending, thread.pending = thread.pending, []
+        for call in pending:
+            self.start(call)
 
-    def give_up(self, job: TaskJob) -> None:
-        """Counts the job until it ends; a loop that it blocks is taken out of the pool."""
+    def abandon(self, call: TaskCall) -> None:
+        """Counts the call until it ends; a loop that it blocks is taken out of the pool."""
         with self._lock:
-            thread = job.thread
-            if job.ended or thread is None:
+            thread = call.thread
+            if call.ended or thread is None:
                 return
-            job.given_up = True
+            call.abandoned = True
             self.abandoned += 1
-            if thread.running_job() is job and thread in self._loops:
+            if thread.running_call() is call and thread in self._loops:
                 thread.retired = True
                 self._loops.remove(thread)
 
-    def ended(self, job: TaskJob) -> None:
-        """Stops counting a job that had been given up."""
+    def end(self, call: TaskCall) -> None:
+        """Stops counting a call that had been abandoned."""
         with self._lock:
-            job.ended = True
-            if job.given_up:
+            call.ended = True
+            if call.abandoned:
                 self.abandoned -= 1
 
 
-def _answered(thread: LoopThread) -> None:
-    thread.blocked = False
+@dataclass(eq=False, slots=True)
+class TaskCall(Call):
+    """A call of an `async def` function, as a task on one of the loops.
 
+    Attributes:
+        on_blocked: gets the line at which the call is found to block its loop, once new calls go to another one.
+        task: runs the call, since it has begun.
+        thread: where the task runs.
+    """
 
-class TaskJob(Job):
-    """A call of an `async def` function, as a task on one of the loops."""
+    target: Callable[[], Awaitable[Any]]
+    _pool: LoopPool
+    on_blocked: Callable[[str], None]
+    task: asyncio.Task[Any] | None = field(default=None, init=False)
+    thread: LoopThread | None = field(default=None, init=False)
+    _on_end: Callable[[Outcome], None] = field(init=False)
 
-    def __init__(
-        self,
-        label: str,
-        call: Callable[[], Awaitable[Any]],
-        context: contextvars.Context,
-        pool: LoopPool,
-        note: Callable[[str], None],
-    ) -> None:
-        super().__init__(label, call, context)
-        self.note = note
-        self.task: asyncio.Task[Any] | None = None
-        self.thread: LoopThread | None = None
-        self.taken = False
-        self.ended = False
-        self.given_up = False
-        self._pool = pool
-        self._asked = False
+    def start(self, on_end: Callable[[Outcome], None]) -> None:
+        self._on_end = on_end
+        self._pool.start(self)
 
     def offer(self, thread: LoopThread) -> None:
-        """Has `thread` begin the job, unless another one was quicker."""
-        thread.loop.call_soon_threadsafe(self._begin, thread)
+        """Has `thread` begin the call, unless another one was quicker."""
+        thread.loop.call_soon_threadsafe(self._create_task, thread)
 
-    def _begin(self, thread: LoopThread) -> None:
-        if not self.taken:
-            # Each loop enters a copy: a context can be entered only once at a time.
-            thread.loop.create_task(self._run(thread), context=self.context.copy())
+    def _create_task(self, thread: LoopThread) -> None:
+        # Each loop enters a copy: a context can be entered only once at a time.
+        thread.loop.create_task(self._run(thread), context=self.context.copy())
 
     async def _run(self, thread: LoopThread) -> None:
-        # Not before its first step has a job begun: tasks that were made in the same turn wait for each other.
-        if not self.claim():
+        # Not before its first step has a call begun: tasks that were made in the same turn wait for each other, and
+        # when all loops were blocked each of them has one.
+        if not self.begin():
             return
         self.task = asyncio.current_task()
         self.thread = thread
-        thread.jobs.add(self)
-        self.begin()
-        self.taken = True
+        thread.calls.add(self)
         try:
-            outcome = Outcome(value=await self.call())
+            outcome = Outcome(value=await self.target())
         except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
             outcome = Outcome(error=error, ending="raised")
-        self._pool.ended(self)
-        thread.finish(self)
-        self.deliver(outcome)
+        self._pool.end(self)
+        thread.remove(self)
+        self._on_end(outcome)
 
     def stop(self) -> None:
-        if self.claim():
-            self.taken = True
-            self.deliver(Outcome(error=ExecutionStopped(), ending="raised"))
+        if self.take():
+            # No loop has begun it.
+            self._on_end(Outcome(error=ExecutionStopped(), ending="raised"))
             return
         thread, task = self.thread, self.task
         if thread is None or task is None or self.ended:
             return
-        if self._asked and thread.running_job() is self:
+        if self.stop_requested and thread.running_call() is self:
             # It was asked before and has not given control back since: it blocks the loop.
             assert thread.thread_id is not None
             raise_in_thread(thread.thread_id)
-        self._asked = True
+        self.stop_requested = True
         thread.loop.call_soon_threadsafe(task.cancel)
 
     def abandon(self) -> None:
-        self._pool.give_up(self)
+        self._pool.abandon(self)
 
     def where(self) -> str | None:
         if self.task is None or self.thread is None or self.ended:
             return None
-        if self.thread.running_job() is self:
+        if self.thread.running_call() is self:
             return line_of_thread(self.thread.thread_id)
         return line_of_task(self.task)

@@ -1,4 +1,4 @@
-"""Watches over a call of user code: starts it, stops it in time or when asked to, gives it up when it won't stop."""
+"""Watches over calls of user code: starts them, stops them in time or when asked to, abandons them when they don't."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from shared.runtime.calls import Job, Outcome, StopReason, StopSignal
-from shared.runtime.loops import LoopPool, TaskJob
-from shared.runtime.threads import ThreadJob, ThreadPool
+from shared.runtime.calls import Call, Outcome, StopReason, StopSignal
+from shared.runtime.loops import LoopPool, TaskCall
+from shared.runtime.threads import ThreadCall, ThreadPool
 from shared.settings.environment import get_settings
 
-# How long code that was told to stop may take before it is given up; the contract's figure.
+# How long code that was told to stop may take before it is abandoned; the contract's figure.
 GRACE_SECONDS = 5.0
-# How exactly a time limit is kept.
-_LIMIT_RESOLUTION_SECONDS = 0.05
 # Code that catches the exception that asks it to stop is asked again.
 _ASK_AGAIN_SECONDS = 0.25
+# How exactly a time limit is kept.
+_LIMIT_RESOLUTION_SECONDS = 0.05
 
 
 @lru_cache(maxsize=1)
@@ -36,163 +36,151 @@ def loop_pool() -> LoopPool:
 
 
 async def run_in_thread(
-    label: str, call: Callable[[], Any], context: contextvars.Context, limit: float | None, stop: StopSignal | None
+    function: Callable[[], Any], context: contextvars.Context, limit: float | None, stop: StopSignal | None
 ) -> Outcome:
-    """Calls `call` in a worker thread.
+    """Calls `function` in a worker thread.
 
     Args:
-        label: the function's name, for messages.
-        call: what to call; a coroutine that it returns is awaited in that thread.
+        function: what to call; a coroutine that it returns is awaited in that thread.
         context: the context variables that it sees.
         limit: seconds that it may take from its start; None for no bound.
         stop: ends it early when asked to.
 
     Returns:
-        What it came to; this function raises nothing of what user code does.
+        What it came to; nothing of what user code does is raised here.
     """
-    if stop is not None and stop.requested:
-        return Outcome(ending="cancelled")
-    pool = thread_pool()
-    job = ThreadJob(label, call, context, pool)
-    future = job.expect(asyncio.get_running_loop())
-    pool.submit(job)
-    return await _watch(job, future, limit, stop)
+    return await Watch(ThreadCall(function, context, thread_pool())).run(limit, stop)
 
 
 async def run_on_loop(
-    label: str,
-    call: Callable[[], Awaitable[Any]],
+    function: Callable[[], Awaitable[Any]],
     context: contextvars.Context,
     limit: float | None,
     stop: StopSignal | None,
-    note: Callable[[str], None],
+    on_blocked: Callable[[str], None],
 ) -> Outcome:
     """Calls an `async def` function on a loop for user code; arguments and outcome as in `run_in_thread`.
 
     Args:
-        label, call, context, limit, stop: as in `run_in_thread`.
-        note: gets a sentence when the call is found to block its loop.
+        function, context, limit, stop: as in `run_in_thread`.
+        on_blocked: gets the line at which the call is found to block its loop, once new calls go to another one.
     """
-    if stop is not None and stop.requested:
-        return Outcome(ending="cancelled")
-    pool = loop_pool()
-    job = TaskJob(label, call, context, pool, note)
-    future = job.expect(asyncio.get_running_loop())
-    pool.submit(job)
-    return await _watch(job, future, limit, stop)
+    return await Watch(TaskCall(function, context, loop_pool(), on_blocked)).run(limit, stop)
 
 
-async def _watch(job: Job, future: asyncio.Future[Outcome], limit: float | None, stop: StopSignal | None) -> Outcome:
-    watch = _Watch(job, future, limit)
-    if stop is not None:
-        stop.listen(watch.cancel_from_any_thread)
-    try:
-        outcome = await future
-    except asyncio.CancelledError:
-        # Nobody waits any more (the host ends, or its invocation was cancelled): the code is told to stop, too.
-        job.stop()
-        raise
-    finally:
-        watch.close()
-    return watch.judge(outcome)
+class Watch:
+    """Starts one call, waits for its outcome, and stops it in time or when asked to; on the loop it is made on.
 
+    Args:
+        call: has not been started yet.
+    """
 
-class _Limits:
-    """The time limits of all jobs that one loop waits for, under one timer; one for each would cost more than a run."""
-
-    def __init__(self) -> None:
-        self._watches: set[_Watch] = set()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, watch: _Watch) -> None:
-        self._watches.add(watch)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_LIMIT_RESOLUTION_SECONDS, self._check)
-
-    def discard(self, watch: _Watch) -> None:
-        self._watches.discard(watch)
-
-    def _check(self) -> None:
-        self._timer = None
-        for watch in list(self._watches):
-            watch.check_limit()
-        if self._watches:
-            self._timer = asyncio.get_running_loop().call_later(_LIMIT_RESOLUTION_SECONDS, self._check)
-
-
-_limits: WeakKeyDictionary[asyncio.AbstractEventLoop, _Limits] = WeakKeyDictionary()
-
-
-class _Watch:
-    """Watches one job, on the loop that waits for it."""
-
-    def __init__(self, job: Job, future: asyncio.Future[Outcome], limit: float | None) -> None:
-        self._job = job
-        self._future = future
-        self._limit = limit
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._limit: float | None = None
         self._loop = asyncio.get_running_loop()
-        self._reason: StopReason | None = None
-        self._give_up_at = 0.0
-        self._where: str | None = None
+        self._outcome: asyncio.Future[Outcome] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
-        self._limits = _limits.get(self._loop)
-        if self._limits is None:
-            self._limits = _limits.setdefault(self._loop, _Limits())
-        if limit is not None:
-            self._limits.add(self)
+        self._reason: StopReason | None = None
+        self._where: str | None = None
+        self._abandon_at = 0.0
+
+    async def run(self, limit: float | None, stop: StopSignal | None) -> Outcome:
+        """Runs the call to its end, or until it is abandoned; arguments and outcome as in `run_in_thread`."""
+        self._limit = limit
+        watches = _watches_on(self._loop)
+        if stop is not None:
+            if stop.requested:
+                return Outcome(ending="cancelled")
+            stop.listen(self._on_stop_signal)
+        watches.add(self)
+        try:
+            self._call.start(self.settle)
+            outcome = await self._outcome
+        except asyncio.CancelledError:
+            # Nobody waits any more (the host ends, or its invocation was cancelled): the code is told to stop, too.
+            self._call.stop()
+            raise
+        finally:
+            watches.discard(self)
+            if self._timer is not None:
+                self._timer.cancel()
+            # The call knows its watch: both would be garbage that only the collector finds, after every run.
+            del self._call
+        if self._reason is not None:
+            outcome.ending = self._reason
+            outcome.where = outcome.where or self._where
+        return outcome
+
+    def settle(self, outcome: Outcome) -> None:
+        """Ends the wait, from any thread; a second outcome is dropped, as is one that comes after the loop's end."""
+        self._call_soon(self._set_outcome, outcome)
+
+    def _on_stop_signal(self) -> None:
+        self._call_soon(self._stop, "cancelled")
+
+    def _call_soon(self, callback: Callable[[Any], None], argument: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, argument)
+        except RuntimeError:
+            # The loop is closed: nobody waits any more.
+            return
+
+    def _set_outcome(self, outcome: Outcome) -> None:
+        if not self._outcome.done():
+            self._outcome.set_result(outcome)
 
     def check_limit(self) -> None:
-        """Stops the job if it has used up its time. What it spent waiting for a thread or loop is not its own."""
-        started = self._job.started_at
+        """Stops the call if it has used up its time. What it spent waiting for a thread or loop is not its own."""
+        started = self._call.started_at
         if started is not None and self._limit is not None and time.monotonic() >= started + self._limit:
-            self._begin_stop("timeout")
+            self._stop("timeout")
 
-    def cancel_from_any_thread(self) -> None:
-        """Stops the job because somebody asked for it."""
-        try:
-            self._loop.call_soon_threadsafe(self._begin_stop, "cancelled")
-        except RuntimeError:
-            # The loop is closed, and with it the run.
+    def _stop(self, reason: StopReason) -> None:
+        if self._reason is not None or self._outcome.done():
             return
-
-    def _begin_stop(self, reason: StopReason) -> None:
-        if self._reason is not None or self._future.done():
-            return
-        self.close()
         self._reason = reason
-        self._where = self._job.where()
-        self._give_up_at = self._loop.time() + GRACE_SECONDS
-        self._ask()
+        self._where = self._call.where()
+        self._abandon_at = self._loop.time() + GRACE_SECONDS
+        self._ask_to_stop()
 
-    def _ask(self) -> None:
-        if self._future.done():
+    def _ask_to_stop(self) -> None:
+        if self._outcome.done():
             return
-        if self._loop.time() >= self._give_up_at:
-            hangs = self._job.where() or self._where
-            self._job.abandon()
-            self._future.set_result(Outcome(abandoned=True, where=hangs))
+        if self._loop.time() >= self._abandon_at:
+            where = self._call.where() or self._where
+            self._call.abandon()
+            self._outcome.set_result(Outcome(abandoned=True, where=where))
             return
-        self._job.stop()
-        self._timer = self._loop.call_later(_ASK_AGAIN_SECONDS, self._ask)
+        self._call.stop()
+        self._timer = self._loop.call_later(_ASK_AGAIN_SECONDS, self._ask_to_stop)
 
-    def close(self) -> None:
-        """Stops watching."""
-        assert self._limits is not None
-        self._limits.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
 
-    def judge(self, outcome: Outcome) -> Outcome:
-        """The outcome in the light of what the job was told."""
-        if self._reason is None:
-            return outcome
-        outcome.ending = self._reason
-        outcome.where = outcome.where or self._where
-        return outcome
+# Those under way, by their loop. Each loop has one timer for all their limits: one for each of them, set and cancelled,
+# takes a twentieth of all that the engine does for a short run.
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, set[Watch]] = WeakKeyDictionary()
+
+
+def _watches_on(loop: asyncio.AbstractEventLoop) -> set[Watch]:
+    watches = _watches.get(loop)
+    if watches is None:
+        watches = _watches[loop] = set()
+        loop.call_later(_LIMIT_RESOLUTION_SECONDS, _check_limits, loop)
+    return watches
+
+
+def _check_limits(loop: asyncio.AbstractEventLoop) -> None:
+    watches = _watches[loop]
+    for watch in list(watches):
+        watch.check_limit()
+    if watches:
+        loop.call_later(_LIMIT_RESOLUTION_SECONDS, _check_limits, loop)
+    else:
+        del _watches[loop]
 
 
 def pool_figures() -> dict[str, int]:
-    """How busy this process is with user code: what runs, waits, blocks a loop, or was given up and goes on."""
+    """How busy this process is with user code: what runs, waits, blocks a loop, or was abandoned and still runs."""
     threads, loops = thread_pool(), loop_pool()
     return {
         "threads": threads.running,

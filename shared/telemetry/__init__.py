@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.errors import SettingsError
-from shared.models.results import ExecutionResult
 from shared.settings.environment import Settings
-from shared.telemetry.spans import ExecutionSpan, Kind, Run, Telemetry
+from shared.telemetry.spans import ExecutionSpan, Kind, Telemetry
 
 __all__ = ["Kind", "continue_trace", "execution_span", "start_telemetry", "use_telemetry"]
 
@@ -21,7 +20,7 @@ class _NoSpan(ExecutionSpan):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def ended(self, result: ExecutionResult) -> None: ...
+    def end(self, *, status: str, error_type: str | None) -> None: ...
 
 
 _NO_SPAN = _NoSpan()
@@ -54,9 +53,33 @@ def use_telemetry(telemetry: Telemetry | None) -> None:
     _telemetry = telemetry
 
 
-def execution_span(run: Run) -> ExecutionSpan:
-    """The span of a run that is about to begin; enter it before user code is called."""
-    return _NO_SPAN if _telemetry is None else _telemetry.span(run)
+def execution_span(
+    *, name: str, kind: Kind, scope: str, execution_id: str, attempt: int, trigger: str
+) -> ExecutionSpan:
+    """The span of a run that is about to begin; enter it before user code is called.
+
+    Args:
+        name: the function's name, or the script's display name.
+        kind: what it is run as.
+        scope: the organization's id, or `GLOBAL`.
+        execution_id: the run's id.
+        attempt: 1 at the first try.
+        trigger: what made it run.
+    """
+    if _telemetry is None:
+        return _NO_SPAN
+    return _telemetry.span(
+        # Names group: those of scripts are whatever an administrator has typed.
+        kind if kind == "script" else f"{kind} {name}",
+        {
+            "workflow.name": name,
+            "workflow.kind": kind,
+            "workflow.scope": scope,
+            "workflow.execution_id": execution_id,
+            "workflow.attempt": attempt,
+            "workflow.trigger": trigger,
+        },
+    )
 
 
 def continue_trace(headers: Mapping[str, str]) -> None:

@@ -19,16 +19,23 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
-from shared.models.results import ExecutionResult
 from shared.settings.environment import Settings, TelemetryTarget
-from shared.telemetry.spans import ExecutionSpan, Run, Telemetry
+from shared.telemetry.spans import ExecutionSpan, Telemetry
 
 # A worker is ended without a word (azure-functions-host issue 12007): what waits longer than this is lost with it.
 EXPORT_EVERY_MS = 1_000
 _FAILURES = {ExecutionStatus.FAILED, ExecutionStatus.TIMEOUT, ExecutionStatus.COMPLETED_WITH_ERRORS}
-_OWN_LOGGERS = "opentelemetry"
+_SDK_LOGGERS = "opentelemetry"
+_PLATFORM_LOGGERS = ("shared", "functions")
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# What the platform's records say of a run has the names that it has in the run's span.
+_SPAN_ATTRIBUTES = {
+    "workflow": "workflow.name",
+    "scope": "workflow.scope",
+    "execution_id": "workflow.execution_id",
+    "attempt": "workflow.attempt",
+}
 _SEVERITIES = (
     (logging.CRITICAL, SeverityNumber.FATAL),
     (logging.ERROR, SeverityNumber.ERROR),
@@ -83,21 +90,8 @@ class SpanTelemetry(Telemetry):
         self._tracer = provider.get_tracer("workflow-platform")
         self._propagator = TraceContextTextMapPropagator()
 
-    def span(self, run: Run) -> ExecutionSpan:
-        request = run.request
-        span = self._tracer.start_span(
-            # Names group: those of scripts are whatever an administrator has typed.
-            run.kind if run.kind == "script" else f"{run.kind} {run.name}",
-            attributes={
-                "workflow.name": run.name,
-                "workflow.kind": run.kind,
-                "workflow.scope": request.organization.id if request.organization else GLOBAL_SCOPE,
-                "workflow.execution_id": request.execution_id,
-                "workflow.attempt": request.attempt,
-                "workflow.trigger": request.trigger,
-            },
-        )
-        return _Span(span)
+    def span(self, name: str, attributes: Mapping[str, str | int]) -> ExecutionSpan:
+        return _Span(self._tracer.start_span(name, attributes=attributes))
 
     def continue_trace(self, headers: Mapping[str, str]) -> None:
         if not trace.get_current_span().get_span_context().is_valid:
@@ -120,10 +114,10 @@ class _Span(ExecutionSpan):
             self._fail(kind.__name__)
         self._span.end()
 
-    def ended(self, result: ExecutionResult) -> None:
-        self._span.set_attribute("workflow.status", result.status)
-        if result.status in _FAILURES:
-            self._fail(result.error_type or result.status)
+    def end(self, *, status: str, error_type: str | None) -> None:
+        self._span.set_attribute("workflow.status", status)
+        if status in _FAILURES:
+            self._fail(error_type or status)
 
     def _fail(self, error_type: str) -> None:
         # The type alone: messages may hold parameters and secrets.
@@ -134,7 +128,8 @@ class _Span(ExecutionSpan):
 class LogExport(logging.Handler):
     """Exports what the process logs: text, level, logger, and of an exception type and traceback.
 
-    Fields that `extra` added are left out. Records belong to the span of the run that wrote them.
+    Fields that `extra` added come along from the platform's own loggers only: what authors add may be anything.
+    Records belong to the span of the run that wrote them.
 
     Args:
         provider: where they go.
@@ -146,10 +141,10 @@ class LogExport(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         # What exporting itself logs would be exported next, and so on for ever.
-        if record.name.startswith(_OWN_LOGGERS) or context_api.get_value(EXPORTING):
+        if record.name.startswith(_SDK_LOGGERS) or context_api.get_value(EXPORTING):
             return
         try:
-            attributes: dict[str, str] = {}
+            attributes = _platform_fields(record)
             # A run's record comes with its traceback as text, from which secrets are taken out.
             traceback = record.exc_text
             if record.exc_info and record.exc_info[0] is not None:
@@ -166,6 +161,16 @@ class LogExport(logging.Handler):
             )
         except Exception:  # noqa: BLE001 - arguments' own __str__ may raise anything, and who logs must not be broken
             self.handleError(record)
+
+
+def _platform_fields(record: logging.LogRecord) -> dict[str, str | int | float]:
+    if record.name.partition(".")[0] not in _PLATFORM_LOGGERS:
+        return {}
+    return {
+        _SPAN_ATTRIBUTES.get(name, name): value
+        for name, value in record.__dict__.items()
+        if name not in _STANDARD_FIELDS and isinstance(value, (str, int, float))
+    }
 
 
 def _severity(level: int) -> SeverityNumber:

@@ -6,43 +6,26 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
-from shared.execution_request import ExecutionRequest
-from shared.models.results import ExecutionResult
-
 Kind = Literal["workflow", "data_provider", "script"]
-
-
-class Run(Protocol):
-    """What is about to run."""
-
-    @property
-    def request(self) -> ExecutionRequest:
-        """For whom, and how often it was tried."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The function's name, or the script's display name."""
-        ...
-
-    @property
-    def kind(self) -> Kind:
-        """What it is run as."""
-        ...
 
 
 class ExecutionSpan(AbstractContextManager["ExecutionSpan", None], Protocol):
     """Lasts as long as the run; what the run logs, and spans of its own, belong to it."""
 
-    def ended(self, result: ExecutionResult) -> None:
-        """Notes what the run came to."""
+    def end(self, *, status: str, error_type: str | None) -> None:
+        """Says what the run came to.
+
+        Args:
+            status: an `ExecutionStatus`.
+            error_type: the class or code of what went wrong.
+        """
         ...
 
 
 class Telemetry(Protocol):
     """Where spans are made."""
 
-    def span(self, run: Run) -> ExecutionSpan:
+    def span(self, name: str, attributes: Mapping[str, str | int]) -> ExecutionSpan:
         """The span of a run that is about to begin."""
         ...
 

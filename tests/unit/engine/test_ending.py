@@ -359,7 +359,9 @@ async def test_blocking_code_in_an_async_function_holds_up_neither_the_house_nor
     result = await slow
     assert result.status == "Success"
     assert any("blocks its event loop" in line and " in blocked_here" in line for line in messages(result, "engine"))
-    assert "new runs go to another loop" in caplog.text
+    (record,) = [record for record in caplog.records if "new runs go to another loop" in record.message]
+    fields = {name: getattr(record, name) for name in ("execution_id", "workflow", "scope", "attempt")}
+    assert fields == {"execution_id": "test", "workflow": "f", "scope": "GLOBAL", "attempt": 1}
 
 
 async def test_a_loop_that_is_blocked_for_good_is_replaced(

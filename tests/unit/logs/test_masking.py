@@ -63,7 +63,7 @@ def test_no_encoding_in_use_gives_a_secret_away(secret: str, other: str):
 
 def test_values_shorter_than_six_characters_are_not_masked():
     mask = SecretMask(["short"])
-    assert not mask
+    assert mask.empty
     assert mask.text("a short text") == "a short text"
 
 

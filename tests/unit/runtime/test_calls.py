@@ -6,9 +6,13 @@ import asyncio
 import contextvars
 import threading
 
-from shared.runtime.calls import Outcome, StopSignal, is_user_code, line_of_thread
-from shared.runtime.loops import LoopPool, TaskJob
-from shared.runtime.threads import ThreadJob, ThreadPool
+from shared.runtime.calls import Call, Outcome, StopSignal, is_user_code, line_of_thread
+from shared.runtime.loops import LoopPool, TaskCall
+from shared.runtime.threads import ThreadCall, ThreadPool
+from shared.runtime.watch import Watch
+
+
+def void(_: object) -> None: ...
 
 
 def test_a_signal_tells_those_who_listened_before_and_those_who_come_later_once():
@@ -23,48 +27,52 @@ def test_a_signal_tells_those_who_listened_before_and_those_who_come_later_once(
     assert heard == ["before", "after"]
 
 
+async def watch_of_nothing() -> Watch:
+    return Watch(ThreadCall(lambda: 1, contextvars.Context(), ThreadPool(1)))
+
+
+def started(call: Call) -> asyncio.Future[Outcome]:
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Outcome] = loop.create_future()
+    call.start(lambda outcome: void(loop.call_soon_threadsafe(ended.set_result, outcome)))
+    return ended
+
+
 def test_an_outcome_for_a_loop_that_is_closed_is_dropped():
-    job = ThreadJob("f", lambda: 1, contextvars.Context(), ThreadPool(1))
-    loop = asyncio.new_event_loop()
-    future = job.expect(loop)
-    loop.close()
-    job.deliver(Outcome(value=1))
-    assert not future.done()
+    watch = asyncio.run(watch_of_nothing())
+    watch.settle(Outcome(value=1))
 
 
 async def test_a_second_outcome_is_dropped():
-    job = ThreadJob("f", lambda: 1, contextvars.Context(), ThreadPool(1))
-    future = job.expect(asyncio.get_running_loop())
-    job.deliver(Outcome(value=1))
-    job.deliver(Outcome(value=2))
-    assert (await future).value == 1
+    call = ThreadCall(lambda: 1, contextvars.Context(), ThreadPool(1))
+    watch = Watch(call)
+    watch.settle(Outcome(value=1))
+    watch.settle(Outcome(value=2))
+    call.take()
+    assert (await watch.run(None, None)).value == 1
     await asyncio.sleep(0)
 
 
-async def test_a_job_that_has_ended_is_neither_stopped_nor_given_up():
+async def test_a_call_that_has_ended_is_neither_stopped_nor_abandoned():
     pool = ThreadPool(1)
-    job = ThreadJob("f", lambda: 1, contextvars.copy_context(), pool)
-    future = job.expect(asyncio.get_running_loop())
-    pool.submit(job)
-    assert (await future).value == 1
-    job.stop()
-    job.abandon()
-    assert (pool.abandoned, job.where()) == (0, None)
+    call = ThreadCall(lambda: 1, contextvars.copy_context(), pool)
+    assert (await started(call)).value == 1
+    call.stop()
+    call.abandon()
+    assert (pool.abandoned, call.where()) == (0, None)
 
-    async def call() -> int:
+    async def function() -> int:
         return 2
 
     loops = LoopPool(1)
-    task = TaskJob("f", call, contextvars.copy_context(), loops, lambda _: None)
-    future = task.expect(asyncio.get_running_loop())
-    loops.submit(task)
-    assert (await future).value == 2
+    task = TaskCall(function, contextvars.copy_context(), loops, void)
+    assert (await started(task)).value == 2
     task.stop()
     task.abandon()
     assert (loops.abandoned, task.where()) == (0, None)
 
 
-async def test_a_job_that_was_withdrawn_never_begins():
+async def test_a_call_that_was_withdrawn_never_begins():
     loops = LoopPool(1)
     begun: list[bool] = []
     release = threading.Event()
@@ -72,19 +80,17 @@ async def test_a_job_that_was_withdrawn_never_begins():
     async def holds() -> None:
         release.wait(10)
 
-    async def call() -> None:
+    async def function() -> None:
         begun.append(True)
 
-    holder = TaskJob("holds", holds, contextvars.copy_context(), loops, lambda _: None)
-    held = holder.expect(asyncio.get_running_loop())
-    loops.submit(holder)
+    holder = TaskCall(holds, contextvars.copy_context(), loops, void)
+    held = started(holder)
     while not holder.taken:
         await asyncio.sleep(0.01)
-    job = TaskJob("f", call, contextvars.copy_context(), loops, lambda _: None)
-    future = job.expect(asyncio.get_running_loop())
-    loops.submit(job)
-    job.stop()
-    assert (await future).error is not None
+    call = TaskCall(function, contextvars.copy_context(), loops, void)
+    ended = started(call)
+    call.stop()
+    assert (await ended).error is not None
     release.set()
     await held
     await asyncio.sleep(0.1)

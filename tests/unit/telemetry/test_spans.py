@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from shared.context import Caller, Organization, RunConfiguration
 from shared.engine import ExecutionRequest, RunControl, execute
-from shared.logs.masking import SecretMask
-from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, FunctionRegistry, staging
+from shared.logs.masking import MASK, SecretMask
+from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, FunctionRegistry, get_registry, staging
 from shared.telemetry import continue_trace, use_telemetry
 from shared.telemetry.export import LogExport, SpanTelemetry
 
@@ -169,7 +169,7 @@ async def test_what_a_run_logs_and_its_own_spans_belong_to_its_span(
     assert theirs.parent == ours.context
 
 
-async def test_a_log_record_has_its_text_and_an_exceptions_type_and_traceback_and_no_extra_fields(
+async def test_an_authors_record_has_its_text_and_an_exceptions_type_and_traceback_and_no_extra_fields(
     records: InMemoryLogRecordExporter,
 ):
     try:
@@ -184,6 +184,38 @@ async def test_a_log_record_has_its_text_and_an_exceptions_type_and_traceback_an
     assert attributes.pop("exception.type") == "ValueError"
     assert "ValueError: broken" in str(attributes.pop("exception.stacktrace"))
     assert not attributes
+
+
+@pytest.mark.parametrize("name", ["shared.executions.lease", "functions.queue.worker"])
+def test_a_record_of_the_platforms_says_of_a_run_what_its_span_says(records: InMemoryLogRecordExporter, name: str):
+    run = {"execution_id": "e1", "workflow": "greet", "scope": "o1", "attempt": 2}
+    logging.getLogger(name).warning("it is lost", extra={**run, "waited_s": 1.5, "record": object()})
+    (found,) = records.get_finished_logs()
+    assert dict(found.log_record.attributes or {}) == {
+        "workflow.execution_id": "e1",
+        "workflow.name": "greet",
+        "workflow.scope": "o1",
+        "workflow.attempt": 2,
+        "waited_s": 1.5,
+    }
+
+
+def masked() -> RunControl:
+    return RunControl(configuration=RunConfiguration(mask=SecretMask([SECRET])))
+
+
+async def test_a_record_of_the_platforms_within_a_run_keeps_its_fields_and_no_secret(
+    records: InMemoryLogRecordExporter,
+):
+    def warns(name: str) -> None:
+        logging.getLogger("shared.context").warning("it said %s", name, extra={"execution_id": "e1", "said": name})
+
+    get_registry().register_function(
+        FunctionMetadata(name="warns", function=warns, tags=[WORKFLOW], timeout_seconds=30)
+    )
+    await execute(request("warns", parameters={"name": SECRET}), masked())
+    (found,) = records.get_finished_logs()
+    assert dict(found.log_record.attributes or {}) == {"workflow.execution_id": "e1", "said": MASK}
 
 
 async def test_the_callers_trace_goes_on(spans: InMemorySpanExporter):
@@ -211,10 +243,7 @@ async def test_the_platforms_trace_stands_over_the_header_and_a_wrong_header_is_
 
 
 async def test_secrets_of_a_run_are_taken_out_of_what_it_logs(records: InMemoryLogRecordExporter):
-    await execute(
-        request("leaks", parameters={"name": SECRET}),
-        RunControl(configuration=RunConfiguration(mask=SecretMask([SECRET]))),
-    )
+    await execute(request("leaks", parameters={"name": SECRET}), masked())
     (found,) = records.get_finished_logs()
     assert "ValueError" in str((found.log_record.attributes or {})["exception.stacktrace"])
     assert SECRET not in found.to_json()
