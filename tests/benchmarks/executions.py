@@ -121,8 +121,10 @@ class Raw:
         """Read, claim, finish, delete."""
         execution_id = json.loads(message.content)["execution_id"]
         row = await self.table.get_entity("GLOBAL", list_key(ALL, execution_id))
+        found = row.metadata["etag"]
+        assert found is not None
         running = await _record(execution_id, ExecutionStatus.RUNNING)
-        etag = await self.replace(ExecutionStatus.PENDING, running, row.metadata["etag"])
+        etag = await self.replace(ExecutionStatus.PENDING, running, found)
         await self.replace(ExecutionStatus.RUNNING, await _record(execution_id, ExecutionStatus.SUCCESS), etag)
         await self.queue.delete_message(message)
 
