@@ -50,7 +50,13 @@ JSON = st.recursive(
 )
 CLAIM = st.fixed_dictionaries({"typ": st.sampled_from(["oid", "tid", "sub", "roles", "name"]), "val": st.text()})
 PRINCIPAL = st.fixed_dictionaries({"auth_typ": st.text(max_size=10), "claims": st.lists(CLAIM, max_size=4)})
-LOOSE_PRINCIPAL = st.dictionaries(st.sampled_from(["auth_typ", "claims", "name_typ", "role_typ"]), JSON)
+STATIC_WEB_APPS = ["identityProvider", "userId", "userDetails", "userRoles"]
+LOOSE_PRINCIPAL = st.dictionaries(
+    st.sampled_from(["auth_typ", "claims", "name_typ", "role_typ", *STATIC_WEB_APPS]), JSON
+) | st.fixed_dictionaries(
+    {"identityProvider": st.text(), "userId": st.text(), "userRoles": st.lists(st.text(max_size=9), max_size=3)},
+    optional={"userDetails": JSON, "claims": st.lists(CLAIM, max_size=4)},
+)
 MESSAGE_FIELDS = st.sampled_from(["execution_id", "workflow_name", "org_id", "parameters", "attempt", "x"])
 ROUTE_VALUE = st.text(min_size=1) | st.sampled_from(["..", "%2e%2e", "\x00", "a" * 5000, "\ud800", "GLOBAL", "key:1"])
 
