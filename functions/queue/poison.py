@@ -1,4 +1,6 @@
-"""The queue `workflow-executions-poison`: messages that failed too often, whose executions must not wait for ever."""
+"""The queue `workflow-executions-poison`: messages that failed too often, whose executions must not wait for ever, and
+messages that name no execution.
+"""
 
 from __future__ import annotations
 

@@ -15,5 +15,5 @@ blueprint = func.Blueprint()
     arg_name="message", queue_name=EXECUTION_QUEUE, connection="AzureWebJobsStorage"
 )
 async def workflow_execution_worker(message: func.QueueMessage) -> None:
-    # Bytes that are no UTF-8 name no execution either; the executor logs and drops what it can't read.
+    # Bytes that are no UTF-8 name no execution either; the executor moves what it can't read to the poison queue.
     await get_services().executor.run_queued(message.get_body().decode("utf-8", "replace"))

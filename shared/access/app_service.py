@@ -1,16 +1,19 @@
-"""The signed-in user that App Service Authentication names in the header X-MS-CLIENT-PRINCIPAL.
+"""The signed-in user that the platform names in the header X-MS-CLIENT-PRINCIPAL.
 
-https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
+App Service Authentication gives claims: https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
+Static Web Apps in front of the app gives a user: https://learn.microsoft.com/azure/static-web-apps/user-information
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import from_json
 
 from shared.errors import BadRequestError, UnauthorizedError
 
@@ -18,6 +21,7 @@ HEADER = "x-ms-client-principal"
 # Azure's front end takes no more headers than this altogether.
 LONGEST_HEADER = 64 * 1024
 _MAX_CLAIMS = 2000
+_LONGEST_TEXT = 320
 
 _SCHEMAS = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 _OBJECT_ID = frozenset({"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"})
@@ -27,6 +31,10 @@ _SUBJECT = frozenset({f"{_SCHEMAS}nameidentifier", "sub"})
 _EMAIL = ("email", f"{_SCHEMAS}emailaddress", "emails", "preferred_username", f"{_SCHEMAS}upn", "upn")
 _NAME = ("name", f"{_SCHEMAS}name")
 _ROLES = frozenset({"roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"})
+
+# Roles of Static Web Apps that say no more than whether somebody is signed in.
+_ANYBODY, _SIGNED_IN = "anonymous", "authenticated"
+_ENTRA_ID = "aad"
 
 # What no signed-in user may be called: keys and anonymous callers are.
 RESERVED_USER_IDS = ("key:", "public:")
@@ -48,6 +56,16 @@ class _ClientPrincipal(BaseModel):
     claims: Annotated[list[_Claim], Field(max_length=_MAX_CLAIMS)]
     name_typ: _Type | None = None
     role_typ: _Type | None = None
+
+
+class _StaticWebAppsUser(BaseModel):
+    model_config = ConfigDict(strict=True, defer_build=True)
+
+    identity_provider: Annotated[str, StringConstraints(min_length=1, max_length=100), Field(alias="identityProvider")]
+    user_id: Annotated[str, Field(alias="userId")]
+    user_details: Annotated[str | None, Field(alias="userDetails")] = None
+    roles: Annotated[list[str], Field(alias="userRoles", max_length=_MAX_CLAIMS)]
+    claims: Annotated[list[_Claim] | None, Field(max_length=_MAX_CLAIMS)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +91,8 @@ def read_client_principal(header: str) -> SignedInUser:
     """Reads the header.
 
     Args:
-        header: its value: base64 of JSON `{auth_typ, claims: [{typ, val}], name_typ, role_typ}`.
+        header: its value: base64 of JSON, from App Service `{auth_typ, claims: [{typ, val}], name_typ, role_typ}`, from
+            Static Web Apps `{identityProvider, userId, userDetails, userRoles, claims}`.
 
     Raises:
         BadRequestError: it is too long, no base64, no JSON, or of another shape.
@@ -82,29 +101,62 @@ def read_client_principal(header: str) -> SignedInUser:
     if len(header) > LONGEST_HEADER:
         raise BadRequestError(f"X-MS-CLIENT-PRINCIPAL is longer than {LONGEST_HEADER} characters")
     try:
-        raw = base64.b64decode(header.strip(), validate=True)
-        found = _ClientPrincipal.model_validate_json(raw)
+        value: Any = from_json(base64.b64decode(header.strip(), validate=True))
+        if isinstance(value, dict) and "identityProvider" in value and "auth_typ" not in value:
+            return _of_static_web_apps(_StaticWebAppsUser.model_validate(value))
+        return _of_app_service(_ClientPrincipal.model_validate(value))
     except (binascii.Error, ValueError) as error:
         # What it held is not repeated: it is personal.
-        what = "has another shape" if isinstance(error, ValidationError) else "is no base64"
+        what = "is no base64" if isinstance(error, binascii.Error) else "has another shape"
         raise BadRequestError(f"X-MS-CLIENT-PRINCIPAL can't be read: it {what}") from None
-    object_id = _only(found, _OBJECT_ID)
-    subject = object_id or _only(found, _SUBJECT)
-    if not subject or not subject.isprintable() or len(subject) > 300:
-        raise UnauthorizedError("X-MS-CLIENT-PRINCIPAL names nobody")
-    user_id = subject if object_id else f"{found.auth_typ}:{subject}"
-    check_user_id(user_id)
-    email = _first(found, _EMAIL)
+
+
+def _of_app_service(found: _ClientPrincipal) -> SignedInUser:
+    object_id = _only(found.claims, _OBJECT_ID)
+    user_id = _user_id(object_id, found.auth_typ, _only(found.claims, _SUBJECT))
+    email = _first(found.claims, _EMAIL)
     name_types = (found.name_typ, *_NAME) if found.name_typ else _NAME
     role_types = _ROLES | {found.role_typ} if found.role_typ else _ROLES
     return SignedInUser(
         user_id=user_id,
-        tenant_id=_only(found, _TENANT_ID) if object_id else None,
+        tenant_id=_only(found.claims, _TENANT_ID) if object_id else None,
         object_id=object_id,
         email=email if "@" in email else "",
-        name=_first(found, name_types) or email or user_id,
+        name=_first(found.claims, name_types) or email or user_id,
         roles=frozenset(claim.val for claim in found.claims if claim.typ in role_types),
     )
+
+
+def _of_static_web_apps(found: _StaticWebAppsUser) -> SignedInUser:
+    if set(found.roles) <= {_ANYBODY}:
+        raise UnauthorizedError("X-MS-CLIENT-PRINCIPAL names nobody")
+    claims = found.claims or []
+    # Other providers may put anything into claims of these names.
+    object_id = _only(claims, _OBJECT_ID) if found.identity_provider == _ENTRA_ID else None
+    user_id = _user_id(object_id, found.identity_provider, found.user_id)
+    details = (found.user_details or "")[:_LONGEST_TEXT]
+    return SignedInUser(
+        user_id=user_id,
+        tenant_id=_only(claims, _TENANT_ID) if object_id else None,
+        object_id=object_id,
+        email=details if "@" in details else "",
+        name=_first(claims, _NAME) or details or user_id,
+        roles=frozenset(found.roles) - {_ANYBODY, _SIGNED_IN},
+    )
+
+
+def _user_id(object_id: str | None, provider: str, subject: str | None) -> str:
+    """The object id, which Entra ID makes unique, or what the provider calls them.
+
+    Raises:
+        UnauthorizedError: there is neither, or it is one that no user may have.
+    """
+    known = object_id or subject
+    if not known or not known.isprintable() or len(known) > 300:
+        raise UnauthorizedError("X-MS-CLIENT-PRINCIPAL names nobody")
+    user_id = object_id or f"{provider}:{subject}"
+    check_user_id(user_id)
+    return user_id
 
 
 def check_user_id(user_id: str) -> None:
@@ -117,16 +169,16 @@ def check_user_id(user_id: str) -> None:
         raise UnauthorizedError("A signed-in user can't have the id of a key or of an anonymous caller")
 
 
-def _only(found: _ClientPrincipal, types: frozenset[str]) -> str | None:
-    values = {claim.val for claim in found.claims if claim.typ in types and claim.val}
+def _only(claims: Sequence[_Claim], types: frozenset[str]) -> str | None:
+    values = {claim.val for claim in claims if claim.typ in types and claim.val}
     if len(values) > 1:
         raise UnauthorizedError("X-MS-CLIENT-PRINCIPAL names more than one user")
     return next(iter(values), None)
 
 
-def _first(found: _ClientPrincipal, types: tuple[str, ...]) -> str:
+def _first(claims: Sequence[_Claim], types: tuple[str, ...]) -> str:
     for typ in types:
-        for claim in found.claims:
+        for claim in claims:
             if claim.typ == typ and claim.val:
-                return claim.val[:320]
+                return claim.val[:_LONGEST_TEXT]
     return ""

@@ -17,7 +17,8 @@ from shared.engine import Engine, PreparedExecution, prepare, refused
 from shared.errors import ConflictError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError
 from shared.execution_request import ExecutionRequest, RunControl
 from shared.executions.lease import RETRY_WAITS_SECONDS, Lease, lease_from
-from shared.executions.queueing import ExecutionQueue, QueueMessage, read_message
+from shared.executions.queueing import ExecutionQueue, NotOursError, QueueMessage, read_message
+from shared.executions.rejected import RejectedMessages
 from shared.executions.retries import retry_wait
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
@@ -61,15 +62,22 @@ class Executor:
         store: where they are recorded.
         queue: where they wait for a worker.
         organizations: whom they belong to.
+        rejected: where messages go that name none of them.
     """
 
     def __init__(
-        self, engine: Engine, store: ExecutionStore, queue: ExecutionQueue, organizations: Organizations
+        self,
+        engine: Engine,
+        store: ExecutionStore,
+        queue: ExecutionQueue,
+        organizations: Organizations,
+        rejected: RejectedMessages,
     ) -> None:
         self._engine = engine
         self._store = store
         self._queue = queue
         self._organizations = organizations
+        self._rejected = rejected
         self._background: set[asyncio.Task[None]] = set()
 
     async def submit(self, request: ExecutionRequest) -> Submission:
@@ -159,22 +167,33 @@ class Executor:
             return
 
     async def run_queued(self, text: str) -> None:
-        """Runs the execution that a queue message names; a message that names nothing to run is logged and dropped.
+        """Runs the execution that a queue message names; a message that names none of ours goes to the poison queue.
 
         Raises:
             StorageUnavailableError: the record can't be read or claimed, or its end not written; the message must come
                 again.
         """
-        message = read_message(text)
-        if message is not None:
-            with count_storage_calls():
-                await self._run_message(message)
+        with count_storage_calls():
+            try:
+                message, record = await self._named_in(text)
+            except NotOursError as error:
+                await self._rejected.reject(text, str(error))
+            else:
+                await self._run_message(message, record)
 
-    async def _run_message(self, message: QueueMessage) -> None:
+    async def _named_in(self, text: str) -> tuple[QueueMessage, ExecutionRecord]:
+        """A message and the record that it names.
+
+        Raises:
+            NotOursError: it names none of ours.
+        """
+        message = read_message(text)
         record = await self._store.get(message.scope, message.execution_id)
         if record is None:
-            logger.warning("A message names the execution %s, which is not recorded; dropped", message.execution_id)
-            return
+            raise NotOursError(f"execution {message.execution_id} is not recorded")
+        return message, record
+
+    async def _run_message(self, message: QueueMessage, record: ExecutionRecord) -> None:
         if record.status is not ExecutionStatus.PENDING or record.attempt != message.attempt:
             logger.info(
                 "A message for attempt %s of execution %s was dropped: attempt %s is %s",
@@ -219,15 +238,18 @@ class Executor:
     async def end_poisoned(self, text: str) -> None:
         """Ends the execution whose message was given up by the queue, unless it is of another attempt or runs.
 
+        A message that names none of ours is logged and put aside.
+
         Raises:
             StorageUnavailableError: the record can't be read or written; the message must come again.
         """
-        message = read_message(text)
-        if message is None:
+        try:
+            message, record = await self._named_in(text)
+        except NotOursError as error:
+            await self._rejected.put_aside(text, str(error))
             return
-        record = await self._store.get(message.scope, message.execution_id)
-        if record is None or record.status.is_end or record.attempt != message.attempt:
-            logger.info("A poison message for execution %s was dropped", message.execution_id)
+        if record.status.is_end or record.attempt != message.attempt:
+            logger.info("A poison message for execution %s was dropped", message.execution_id, extra=record.log_extra)
             return
         if record.lease_until is not None and record.lease_until > datetime.now(UTC):
             logger.info(

@@ -56,17 +56,23 @@ class QueueMessage(BaseModel):
         return self.org_id or GLOBAL_SCOPE
 
 
-def read_message(text: str) -> QueueMessage | None:
-    """The message in a text; None, and a line in the log, when it names no execution."""
+class NotOursError(Exception):
+    """A message names no execution of ours. Says why, without what it holds, which may be somebody's data."""
+
+
+def read_message(text: str) -> QueueMessage:
+    """The message in a text.
+
+    Raises:
+        NotOursError: it is of another shape.
+    """
     try:
         return QueueMessage.model_validate_json(text)
     except ValidationError as error:
-        # The message's own text may hold somebody's data; what is wrong with it is enough for the log.
         reasons = [
             f"{'.'.join(map(str, e['loc'])) or 'message'}: {e['msg']}" for e in error.errors(include_input=False)[:5]
         ]
-        logger.error("A message that names no execution was dropped: %s", "; ".join(reasons))  # noqa: TRY400 - as above
-        return None
+    raise NotOursError("; ".join(reasons))
 
 
 def message_of(record: ExecutionRecord) -> str:

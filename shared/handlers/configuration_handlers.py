@@ -14,7 +14,7 @@ from shared.configuration.secrets import setting_named_by
 from shared.errors import FieldError, InvalidInputError, NotFoundError
 from shared.handlers.services import get_services
 from shared.models.base import GLOBAL_SCOPE
-from shared.models.configuration import ConfigType, ConfigValue, ConfigWrite
+from shared.models.configuration import OWN_ORGANIZATION, ConfigType, ConfigValue, ConfigWrite
 from shared.serialization import to_json
 from shared.settings.environment import get_settings
 
@@ -50,7 +50,8 @@ async def set_config(body: ConfigWrite, principal: Principal) -> tuple[ConfigVal
 
     Raises:
         NotFoundError: the scope is not the one that the call works in.
-        InvalidInputError: the value is not of its type, too large, or a reference that can lead nowhere.
+        InvalidInputError: the value is not of its type, too large, or a reference that can lead nowhere; or the scope
+            is `org`, and the call works in none.
         PayloadTooLargeError: so much can't be stored for one scope.
     """
     scope = _scope_of(body.scope, principal)
@@ -74,6 +75,7 @@ async def delete_config(key: str, scope: str | None, principal: Principal) -> No
 
     Raises:
         NotFoundError: the scope is not the one that the call works in, or has no such value.
+        InvalidInputError: the scope is `org`, and the call works in none.
     """
     place, services = _scope_of(scope, principal), get_services()
     if key not in {value.key for value in await services.configuration_values.read(place) if value.scope == place}:
@@ -85,6 +87,11 @@ async def delete_config(key: str, scope: str | None, principal: Principal) -> No
 
 def _scope_of(named: str | None, principal: Principal) -> str:
     if named is None:
+        return principal.scope
+    if named == OWN_ORGANIZATION and principal.organization is None:
+        message = "This call works in no organization; X-Organization-Id says in which"
+        raise InvalidInputError(message, [FieldError(loc=["scope"], type="no_organization", msg=message)])
+    if named == OWN_ORGANIZATION:
         return principal.scope
     if named not in (GLOBAL_SCOPE, principal.scope):
         raise NotFoundError("There is no organization of this id (X-Organization-Id says where the call works)")

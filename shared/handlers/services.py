@@ -15,8 +15,9 @@ from shared.data_providers.cache import ProviderCache
 from shared.engine import Engine
 from shared.executions.executor import Executor
 from shared.executions.idempotency import IdempotentExecutor
-from shared.executions.queueing import EXECUTION_QUEUE, ExecutionQueue
+from shared.executions.queueing import EXECUTION_QUEUE, POISON_QUEUE, ExecutionQueue
 from shared.executions.recovery import Recovery
+from shared.executions.rejected import REJECTED_QUEUE, RejectedMessages
 from shared.handlers.form_problems import ProblemIndex
 from shared.repositories.audit import AuditRepository
 from shared.repositories.configuration import ConfigurationRepository
@@ -148,7 +149,8 @@ class Services:
     @cached_property
     def executor(self) -> Executor:
         """Submits, queues and runs executions."""
-        return Executor(self.engine, self.executions, self.queue, self.organizations)
+        rejected = RejectedMessages(self.storage.queue(POISON_QUEUE), self.storage.queue(REJECTED_QUEUE))
+        return Executor(self.engine, self.executions, self.queue, self.organizations, rejected)
 
     @cached_property
     def idempotent_executor(self) -> IdempotentExecutor:

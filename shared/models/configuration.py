@@ -9,6 +9,8 @@ from pydantic import Field, StringConstraints
 from shared.models.base import ApiModel, ApiQuery, UtcDatetime, example
 
 ConfigType = Literal["string", "int", "bool", "json", "secret_ref"]
+OWN_ORGANIZATION = "org"
+"""The scope that stands for the organization which a call works in."""
 ConfigKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,127}$")]
 
 
@@ -16,8 +18,8 @@ class ConfigWrite(ApiModel):
     """A value to be set, of the type that it says; text is read as the type where it can be (`"5"`, `"true"`).
 
     A `secret_ref` says where the secret is: `env:NAME` for an app setting, or the name of a secret in the key vault,
-    with `/VERSION` for one of its versions. `scope` is `GLOBAL` or the organization that the call works in, which it
-    also is when it is left out.
+    with `/VERSION` for one of its versions. `scope` is `GLOBAL`, or `org` for the organization that the call works in;
+    left out, it is the scope that the call works in.
     """
 
     model_config = example({"key": "smtp.port", "value": 587, "type": "int", "description": "Of the mail server"})
@@ -42,6 +44,6 @@ class ConfigValue(ApiModel):
 
 
 class ConfigScopeQuery(ApiQuery):
-    """Where the value is set: `GLOBAL`, or, as when it is left out, the scope that the call works in."""
+    """Where the value is set, see `ConfigWrite`."""
 
     scope: str | None = None

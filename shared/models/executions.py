@@ -218,6 +218,10 @@ class ExecutionVariablesView(ApiModel):
     variables: dict[str, Any]
 
 
+# Neither control characters nor what breaks lines or turns their direction around.
+PRINTABLE = r"^[^\u0000-\u001F\u007F-\u009F\u2028-\u202E\u2066-\u2069]+$"
+
+
 class ExecuteRequest(ApiModel):
     """What to run: `code` (base64 of UTF-8 Python) wins over `workflowName`."""
 
@@ -226,7 +230,7 @@ class ExecuteRequest(ApiModel):
     workflow_name: str | None = Field(default=None, max_length=63)
     input_data: dict[str, Any] | None = None
     code: str | None = None
-    script_name: str | None = Field(default=None, max_length=80, pattern=r"^[A-Za-z0-9_. -]+$")
+    script_name: str | None = Field(default=None, max_length=80, pattern=PRINTABLE)
     form_id: str | None = Field(default=None, max_length=64)
     transient: bool = False
 

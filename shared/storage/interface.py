@@ -185,12 +185,13 @@ class Queue(ABC):
     """
 
     @abstractmethod
-    async def send(self, text: str, *, visibility_delay_seconds: int = 0) -> None:
-        """Sends a message, which stays until somebody deletes it. It may arrive twice when the answer was lost.
+    async def send(self, text: str, *, visibility_delay_seconds: int = 0, keep_seconds: int | None = None) -> None:
+        """Sends a message. It may arrive twice when the answer was lost.
 
         Args:
             text: at most 48 KiB as UTF-8.
             visibility_delay_seconds: how long nobody sees it; up to seven days.
+            keep_seconds: when it is gone though nobody has deleted it; None: never.
 
         Raises:
             ValueError: the text is too long.

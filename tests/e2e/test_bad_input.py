@@ -66,7 +66,7 @@ async def test_every_wrong_parameter_is_named_in_one_answer(app: Client):
     [
         ({"inputData": []}, "inputData"),
         ({"workflowName": 5}, "workflowName"),
-        ({"scriptName": "a/b", "code": "eA=="}, "scriptName"),
+        ({"scriptName": "a\nb", "code": "eA=="}, "scriptName"),
         ({"scriptName": "x" * 81, "code": "eA=="}, "scriptName"),
         ({"transient": "perhaps"}, "transient"),
         ({"workflow": "hello"}, "workflow"),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue.aio import QueueClient
 
-from tests.support.hosted import Client
+from tests.support.accounts import StorageAccount
+from tests.support.hosted import Client, hosted_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,7 +40,7 @@ async def test_fifty_identical_calls_at_once_run_once(app: Client):
 
 
 async def test_an_async_call_made_again_is_answered_with_the_first_one(app: Client):
-    body = {"workflowName": "import_orders", "inputData": {"lines": ["1;Ada;9.50"], "seconds_per_order": 0}}
+    body = {"workflowName": "import_orders", "inputData": {"lines": ["17;9.50"], "seconds_per_order": 0}}
     headers = {"Idempotency-Key": "import-1"}
     first, again = [await app.post("/workflows/execute", body, headers=headers) for _ in range(2)]
     assert (first.status, again.status) == (202, 202), first.body
@@ -68,3 +73,34 @@ async def test_a_log_is_followed_while_the_script_runs(app: Client):
     assert [line["message"] for line in lines] == [f"line {number}" for number in range(25)]
     assert states == {"Running", "Success"}
     assert (await running).body["status"] == "Success"
+
+
+async def test_messages_of_others_are_put_aside_with_their_reasons_and_hold_nothing_up(
+    storage_accounts: Iterator[StorageAccount],
+):
+    connection = next(storage_accounts).connection_string
+    texts = {"no json at all", '{"order": 17}', '{"execution_id": "01a208e8-207f-7dec-923b-02a182093ae8"}'}
+    async with (
+        QueueClient.from_connection_string(connection, "workflow-executions") as queue,
+        QueueClient.from_connection_string(connection, "workflow-executions-rejected") as aside,
+    ):
+        await queue.create_queue()
+        for text in texts:
+            await queue.send_message(base64.b64encode(text.encode()).decode())
+        async with hosted_app(connection) as hosted:
+            body = {"workflowName": "import_orders", "inputData": {"lines": ["17;9.50"], "seconds_per_order": 0}}
+            accepted = await hosted.client.post("/workflows/execute", body)
+            ended, _ = await hosted.client.until_ended(accepted.body["executionId"])
+            assert ended["status"] == "Success"
+            found: dict[str, str] = {}
+            async with asyncio.timeout(30):
+                while set(found) != texts:
+                    try:
+                        messages = await aside.peek_messages(32)
+                    except ResourceNotFoundError:
+                        messages = []
+                    bodies = [json.loads(base64.b64decode(message.content)) for message in messages]
+                    found = {held["message"]: held["reason"] for held in bodies}
+                    await asyncio.sleep(0.2)
+    assert found['{"order": 17}'] == "execution_id: Field required"
+    assert all(found.values())

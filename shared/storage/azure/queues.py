@@ -34,14 +34,17 @@ class AzureQueue(Queue):
         self._calls = calls
         self._client = client
 
-    async def send(self, text: str, *, visibility_delay_seconds: int = 0) -> None:
+    async def send(self, text: str, *, visibility_delay_seconds: int = 0, keep_seconds: int | None = None) -> None:
         content = text.encode("utf-8")
         if len(content) > LONGEST_MESSAGE_BYTES:
             raise ValueError(f"a queue message has at most {LONGEST_MESSAGE_BYTES} bytes, not {len(content)}")
         encoded = base64.b64encode(content).decode("ascii")
         client = self._client()
         send = partial(
-            client.send_message, encoded, visibility_timeout=visibility_delay_seconds, time_to_live=NEVER_EXPIRES
+            client.send_message,
+            encoded,
+            visibility_timeout=visibility_delay_seconds,
+            time_to_live=NEVER_EXPIRES if keep_seconds is None else keep_seconds,
         )
         await self._calls.run(send, client.create_queue)
 

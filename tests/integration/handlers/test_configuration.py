@@ -197,6 +197,23 @@ async def test_twelve_values_set_at_once_are_all_there(app: App):
     assert len(await list_config(ADMIN)) == 12
 
 
+async def test_org_is_the_organization_that_the_call_works_in_and_global_the_scope_of_all(app: App):
+    await put("region", "north", principal=ORG_ADMIN, scope="org")
+    await put("region", "everywhere", principal=ORG_ADMIN, scope="GLOBAL")
+    found = {value.scope: value.value for value in await list_config(ORG_ADMIN)}
+    assert found == {"acme": "north", "GLOBAL": "everywhere"}
+    await delete_config("region", "org", ORG_ADMIN)
+    assert [value.scope for value in await list_config(ORG_ADMIN)] == ["GLOBAL"]
+
+
+async def test_org_is_refused_where_a_call_works_in_no_organization(app: App):
+    for ask in (put("region", "north", scope="org"), delete_config("region", "org", ADMIN)):
+        with pytest.raises(InvalidInputError, match="X-Organization-Id") as caught:
+            await ask
+        assert caught.value.errors[0]["loc"][-1] == "scope"
+    assert await list_config(ADMIN) == []
+
+
 async def test_more_than_a_scope_can_hold_is_refused_and_what_was_there_stays(app: App):
     for number in range(40):
         try:

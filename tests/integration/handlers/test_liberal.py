@@ -149,3 +149,36 @@ async def test_a_limit_above_its_maximum_is_the_maximum_and_one_below_1_is_refus
         assert (answer.status, answer.body["details"]["errors"][0]["loc"]) == (400, ["query", "limit"])
     model = app_routes()[name].query
     assert model.model_validate({"limit": "1001"}).model_dump()["limit"] == 1000
+
+
+CODE = "cHJpbnQoMSk="
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Übersicht für März",
+        "月次レポート",
+        "a/b:c*?<x>",
+        "👩‍💻 check",
+        "  spaced  ",
+        "'; DROP --",
+        "x" * 80,
+        "a\u3000b",
+    ],
+)
+async def test_a_script_may_have_any_printable_name(local: App, name: str):
+    ran = await executed(code=CODE, scriptName=name)
+    assert (ran.status, ran.body["status"]) == (200, "Success")
+    shown = await call("executions_get", {"executionId": ran.body["executionId"]})
+    assert shown.body["workflowName"] == name
+    listed = await call("executions_list", query={"workflowName": name})
+    assert [each["executionId"] for each in listed.body["executions"]] == [ran.body["executionId"]]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x" * 81, "a\nb", "a\tb", "\x00", "a\x1b[31m", "a\x7f", "a\x85b", "a\u2028b", "a\u202eb", "a\u2066b"]
+)
+async def test_a_script_name_with_control_characters_or_too_long_is_refused(local: App, name: str):
+    refused = await executed(code=CODE, scriptName=name)
+    assert (refused.status, refused.body["details"]["errors"][0]["loc"]) == (400, ["body", "scriptName"])

@@ -93,6 +93,81 @@ def test_a_header_that_names_nobody_or_two_is_unauthorized(claims: list[dict[str
         read_client_principal(encoded({"auth_typ": "aad", "claims": claims}))
 
 
+def static_web_apps(**fields: Any) -> dict[str, Any]:
+    """A user as Static Web Apps names them; a field that is given as None is left out."""
+    user = {
+        "identityProvider": "github",
+        "userId": "d75b260a64504067bfc5b2905e3b8182",
+        "userDetails": "ann",
+        "userRoles": ["anonymous", "authenticated"],
+        **fields,
+    }
+    return {name: value for name, value in user.items() if value is not None}
+
+
+def test_a_user_of_static_web_apps_is_known_by_provider_and_id_and_has_the_roles_that_were_given_to_them():
+    user = read_client_principal(
+        encoded(static_web_apps(userRoles=["anonymous", "authenticated", "Sales", "PlatformAdmin"]))
+    )
+    assert (user.user_id, user.name, user.email) == ("github:d75b260a64504067bfc5b2905e3b8182", "ann", "")
+    assert user.roles == {"Sales", "PlatformAdmin"}
+    assert (user.tenant_id, user.object_id) == (None, None)
+    details = static_web_apps(userDetails="ann@example.com", claims=[{"typ": "name", "val": "Ann"}])
+    named = read_client_principal(encoded(details))
+    assert (named.name, named.email) == ("Ann", "ann@example.com")
+    unnamed = read_client_principal(encoded(static_web_apps(userDetails=None)))
+    assert (unnamed.name, unnamed.email) == (unnamed.user_id, "")
+
+
+def test_claims_of_entra_id_name_tenant_and_object_of_a_user_of_static_web_apps_and_no_others_do():
+    claims = [*claims_of(), {"typ": "roles", "val": "PlatformAdmin"}]
+    user = read_client_principal(
+        encoded(static_web_apps(identityProvider="aad", userDetails="ann@example.com", claims=claims))
+    )
+    assert (user.user_id, user.object_id, user.tenant_id, user.email) == (OID, OID, TENANT, "ann@example.com")
+    assert user.roles == frozenset()
+    stranger = read_client_principal(encoded(static_web_apps(claims=claims)))
+    assert (stranger.object_id, stranger.tenant_id) == (None, None)
+    assert stranger.user_id.startswith("github:")
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"userId": None}, BadRequestError),
+        ({"userId": 5}, BadRequestError),
+        ({"userRoles": None}, BadRequestError),
+        ({"userRoles": "authenticated"}, BadRequestError),
+        ({"userRoles": [1]}, BadRequestError),
+        ({"identityProvider": ""}, BadRequestError),
+        ({"claims": [{"typ": "oid"}]}, BadRequestError),
+        ({"userId": ""}, UnauthorizedError),
+        ({"userId": "a\nb"}, UnauthorizedError),
+        ({"userRoles": []}, UnauthorizedError),
+        ({"userRoles": ["anonymous"]}, UnauthorizedError),
+        ({"identityProvider": "key"}, UnauthorizedError),
+        ({"identityProvider": "Public", "userId": "anonymous"}, UnauthorizedError),
+        ({"identityProvider": "aad", "claims": [{"typ": "oid", "val": "key:1"}]}, UnauthorizedError),
+        ({"identityProvider": "aad", "claims": [*claims_of(), {"typ": "oid", "val": "x"}]}, UnauthorizedError),
+    ],
+)
+def test_a_user_of_static_web_apps_that_is_none_is_refused(fields: dict[str, Any], error: type[Exception]):
+    value = static_web_apps()
+    value = {name: found for name, found in {**value, **fields}.items() if found is not None}
+    with pytest.raises(error):
+        read_client_principal(encoded(value))
+
+
+async def test_a_user_of_static_web_apps_counts_only_where_the_platform_signs_in_and_has_no_organization():
+    admin = {"x-ms-client-principal": encoded(static_web_apps(userRoles=["authenticated", "PlatformAdmin"]))}
+    found = await authenticate(admin)
+    assert found is not None
+    assert (found.is_platform_admin, found.scope) == (True, "GLOBAL")
+    assert await authenticate(admin, load_settings({})) is None
+    with pytest.raises(ForbiddenError, match="no organization"):
+        await authenticate({"x-ms-client-principal": encoded(static_web_apps())})
+
+
 async def test_the_header_counts_only_where_the_platform_sets_it():
     headers = {"x-ms-client-principal": client_principal(roles=["PlatformAdmin"])}
     found = await authenticate(headers)
