@@ -104,6 +104,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/discovery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The workflows and data providers of the workspace, in one answer */
+        get: operations["discovery_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/docs": {
         parameters: {
             query?: never;
@@ -335,7 +352,7 @@ export interface paths {
         /** A form; its ETag is for If-Match */
         get: operations["forms_get"];
         /**
-         * Changes a form to what the body says; with If-Match only when nobody else has changed it
+         * Changes the given fields of a form, as PATCH does
          * @description For administrators.
          */
         put: operations["forms_update"];
@@ -347,7 +364,11 @@ export interface paths {
         delete: operations["forms_delete"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Changes the given fields of a form; with If-Match only when nobody else has changed it
+         * @description For administrators.
+         */
+        patch: operations["forms_patch"];
         trace?: never;
     };
     "/forms/{formId}/data-providers/{providerName}": {
@@ -557,7 +578,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Revokes an access key
+         * Revokes an access key; it stays in the list for who asks for revoked ones
          * @description For administrators.
          */
         delete: operations["workflow_keys_revoke"];
@@ -676,8 +697,8 @@ export interface components {
          * @description A value to be set, of the type that it says; text is read as the type where it can be (`"5"`, `"true"`).
          *
          *     A `secret_ref` says where the secret is: `env:NAME` for an app setting, or the name of a secret in the key vault,
-         *     with `/VERSION` for one of its versions. `scope` is `GLOBAL` or the organization that the call works in, which it
-         *     also is when it is left out.
+         *     with `/VERSION` for one of its versions. `scope` is `GLOBAL`, or `org` for the organization that the call works in;
+         *     left out, it is the scope that the call works in.
          * @example {
          *       "description": "Of the mail server",
          *       "key": "smtp.port",
@@ -688,13 +709,10 @@ export interface components {
         ConfigWrite: {
             key: string;
             value: unknown;
-            /**
-             * @default string
-             * @enum {string}
-             */
-            type?: "string" | "int" | "bool" | "json" | "secret_ref";
+            /** @default string */
+            type?: ("string" | "int" | "bool" | "json" | "secret_ref") | null;
             /** @default  */
-            description?: string;
+            description?: string | null;
             /** @default null */
             scope?: string | null;
         };
@@ -715,6 +733,10 @@ export interface components {
             expiresAt: string | null;
             /** @default null */
             lastUsedAt: string | null;
+            /** @default false */
+            revoked: boolean;
+            /** @default null */
+            revokedAt: string | null;
             rawKey: string;
         };
         /**
@@ -734,6 +756,14 @@ export interface components {
             category: string;
             cache_ttl_seconds: number;
             parameters: components["schemas"]["ParameterModel"][];
+        };
+        /**
+         * Discovery
+         * @description The workflows and data providers of the workspace, each as their own lists show them.
+         */
+        Discovery: {
+            workflows: components["schemas"]["WorkflowModel"][];
+            dataProviders: components["schemas"]["DataProviderModel"][];
         };
         /**
          * ErrorResponse
@@ -771,7 +801,7 @@ export interface components {
             /** @default null */
             formId?: string | null;
             /** @default false */
-            transient?: boolean;
+            transient?: boolean | null;
         };
         /**
          * ExecutionAccepted
@@ -854,6 +884,8 @@ export interface components {
             } | null;
             /** @default null */
             storageCalls: number | null;
+            /** @description As `error`, whose name clients of the former system do not know. */
+            readonly errorMessage: string | null;
         };
         /**
          * ExecutionLinks
@@ -893,7 +925,7 @@ export interface components {
          * @example {
          *       "completedAt": "2026-03-02T09:30:00.121900+00:00",
          *       "details": null,
-         *       "durationMs": 1.9,
+         *       "durationMs": 2,
          *       "error": null,
          *       "errorType": null,
          *       "executionId": "019aa0c5-0d2e-7c11-9d3a-2f6e8a4b1c07",
@@ -981,6 +1013,8 @@ export interface components {
             completedAt: string | null;
             /** @default 1 */
             attempt: number;
+            /** @description As `error`, whose name clients of the former system do not know. */
+            readonly errorMessage: string | null;
         };
         /**
          * ExecutionVariablesView
@@ -1052,11 +1086,8 @@ export interface components {
          *             read, and not stored.
          */
         Form: {
-            name: string;
             /** @default  */
             description: string;
-            linkedWorkflow: string;
-            formSchema: components["schemas"]["FormSchema-Output"];
             /** @default true */
             isActive: boolean;
             /** @default false */
@@ -1070,6 +1101,9 @@ export interface components {
             defaultLaunchParams: {
                 [key: string]: unknown;
             };
+            name: string;
+            linkedWorkflow: string;
+            formSchema: components["schemas"]["FormSchema-Output"];
             id: string;
             orgId: string | null;
             createdBy: string;
@@ -1093,7 +1127,7 @@ export interface components {
         FormDataRequest: {
             formData?: {
                 [key: string]: unknown;
-            };
+            } | null;
         };
         /**
          * FormField
@@ -1102,20 +1136,20 @@ export interface components {
         "FormField-Input": {
             name: string;
             /** @default  */
-            label?: string;
+            label?: string | null;
             /** @enum {string} */
             type: "text" | "email" | "number" | "select" | "checkbox" | "textarea" | "radio" | "datetime" | "markdown" | "html" | "file";
             /** @default false */
-            required?: boolean;
+            required?: boolean | null;
             /** @default null */
             validation?: components["schemas"]["FieldValidation-Input"] | null;
             /** @default null */
             dataProvider?: string | null;
             dataProviderInputs?: {
                 [key: string]: components["schemas"]["ProviderInput-Input"];
-            };
+            } | null;
             /** @default true */
-            strictOptions?: boolean;
+            strictOptions?: boolean | null;
             /** @default null */
             defaultValue?: unknown;
             /** @default null */
@@ -1129,13 +1163,13 @@ export interface components {
             /** @default null */
             allowedTypes?: string[] | null;
             /** @default false */
-            multiple?: boolean;
+            multiple?: boolean | null;
             /** @default null */
             maxSizeMB?: number | null;
             /** @default null */
             content?: string | null;
             /** @default false */
-            allowAsQueryParam?: boolean;
+            allowAsQueryParam?: boolean | null;
         };
         /**
          * FormField
@@ -1180,13 +1214,6 @@ export interface components {
             allowAsQueryParam: boolean;
         };
         /**
-         * FormList
-         * @description The forms that the caller may see.
-         */
-        FormList: {
-            forms: components["schemas"]["Form"][];
-        };
-        /**
          * FormOption
          * @description A choice that stands in the form itself.
          */
@@ -1216,8 +1243,39 @@ export interface components {
         FormOptionsRequest: {
             formData?: {
                 [key: string]: unknown;
-            };
-            changed?: string[];
+            } | null;
+            changed?: string[] | null;
+        };
+        /**
+         * FormPatch
+         * @description The fields of a form that change; null sets one back to what it is when it is left out of a new form.
+         * @example {
+         *       "description": "For the front desk",
+         *       "isActive": false
+         *     }
+         */
+        FormPatch: {
+            /** @default  */
+            description?: string | null;
+            /** @default true */
+            isActive?: boolean | null;
+            /** @default false */
+            isGlobal?: boolean | null;
+            /** @default false */
+            isPublic?: boolean | null;
+            roles?: string[] | null;
+            /** @default null */
+            launchWorkflowId?: string | null;
+            allowedQueryParams?: string[] | null;
+            defaultLaunchParams?: {
+                [key: string]: unknown;
+            } | null;
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            linkedWorkflow?: string | null;
+            /** @default null */
+            formSchema?: components["schemas"]["FormSchema-Input"] | null;
         };
         /**
          * FormProblem
@@ -1250,14 +1308,14 @@ export interface components {
         FormProviderRequest: {
             formData?: {
                 [key: string]: unknown;
-            };
+            } | null;
             inputs?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /** @default null */
             field?: string | null;
             /** @default false */
-            noCache?: boolean;
+            noCache?: boolean | null;
         };
         /**
          * FormSchema
@@ -1285,9 +1343,7 @@ export interface components {
         };
         /**
          * FormWrite
-         * @description As `FormRequest`; what only the platform decides may stand in it and changes nothing.
-         *
-         *     So a form that was read can be sent back with a change.
+         * @description A new form.
          * @example {
          *       "formSchema": {
          *         "fields": [
@@ -1305,24 +1361,24 @@ export interface components {
          *     }
          */
         FormWrite: {
-            name: string;
             /** @default  */
-            description?: string;
-            linkedWorkflow: string;
-            formSchema: components["schemas"]["FormSchema-Input"];
+            description?: string | null;
             /** @default true */
-            isActive?: boolean;
+            isActive?: boolean | null;
             /** @default false */
-            isGlobal?: boolean;
+            isGlobal?: boolean | null;
             /** @default false */
-            isPublic?: boolean;
-            roles?: string[];
+            isPublic?: boolean | null;
+            roles?: string[] | null;
             /** @default null */
             launchWorkflowId?: string | null;
-            allowedQueryParams?: string[];
+            allowedQueryParams?: string[] | null;
             defaultLaunchParams?: {
                 [key: string]: unknown;
-            };
+            } | null;
+            name: string;
+            linkedWorkflow: string;
+            formSchema: components["schemas"]["FormSchema-Input"];
         };
         /**
          * HealthDetails
@@ -1373,7 +1429,7 @@ export interface components {
         };
         /**
          * Option
-         * @description One option of a dropdown: what people see, what is submitted, and what the provider adds to it.
+         * @description One option of a dropdown: what people see, what is submitted, and whatever else the provider gave with it.
          */
         Option: {
             label: string;
@@ -1381,6 +1437,8 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             } | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * OrganizationCreate
@@ -1402,9 +1460,9 @@ export interface components {
             domain?: string | null;
             /** @default null */
             trustedTenantId?: string | null;
-            members?: components["schemas"]["Member"][];
+            members?: components["schemas"]["Member"][] | null;
             /** @default true */
-            isActive?: boolean;
+            isActive?: boolean | null;
         };
         /**
          * OrganizationModel
@@ -1447,7 +1505,7 @@ export interface components {
         };
         /**
          * ParameterModel
-         * @description A parameter of a workflow or data provider.
+         * @description A parameter of a workflow or data provider; `options` are those of its `enum` rule, null without one.
          */
         ParameterModel: {
             name: string;
@@ -1460,6 +1518,15 @@ export interface components {
             validation: {
                 [key: string]: unknown;
             } | null;
+            options: components["schemas"]["ParameterOption"][] | null;
+        };
+        /**
+         * ParameterOption
+         * @description A value that a parameter may have: what people see, and what is sent.
+         */
+        ParameterOption: {
+            label: string;
+            value: unknown;
         };
         /**
          * ProviderInput
@@ -1509,7 +1576,9 @@ export interface components {
         };
         /**
          * ProviderRequest
-         * @description What a provider is asked; `no_cache` has it run though an answer is at hand.
+         * @description What a provider is asked; `noCache` has it run though an answer is at hand.
+         *
+         *     `orgId` may say which organization the call works in; it chooses none.
          * @example {
          *       "inputs": {
          *         "country": "de"
@@ -1519,9 +1588,11 @@ export interface components {
         ProviderRequest: {
             inputs?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /** @default false */
-            noCache?: boolean;
+            noCache?: boolean | null;
+            /** @default null */
+            orgId?: string | null;
         };
         /**
          * StartupResponse
@@ -1552,7 +1623,7 @@ export interface components {
          * @description Where to PUT the file, with the header `x-ms-blob-type: BlockBlob`. Snake_case outside too.
          *
          *     Attributes:
-         *         upload_id: the value to submit for the field.
+         *         upload_id: the value to submit for the field, which may also be `blob_uri`.
          *         upload_url: signed; creates this one blob, once.
          *         blob_uri: the blob's address.
          *         expires_at: until when the URL works.
@@ -1567,6 +1638,8 @@ export interface components {
         /**
          * WorkflowKey
          * @description A key as it is listed: `maskedKey` is enough to recognise it, and no more.
+         *
+         *     One that is revoked opens nothing; what is left of it goes after 90 days.
          */
         WorkflowKey: {
             id: string;
@@ -1581,6 +1654,10 @@ export interface components {
             expiresAt: string | null;
             /** @default null */
             lastUsedAt: string | null;
+            /** @default false */
+            revoked: boolean;
+            /** @default null */
+            revokedAt: string | null;
         };
         /**
          * WorkflowKeyCreate
@@ -1601,9 +1678,9 @@ export interface components {
             /** @default null */
             expiresInDays?: number | null;
             /** @default  */
-            description?: string;
+            description?: string | null;
             /** @default false */
-            disableGlobalKey?: boolean;
+            disableGlobalKey?: boolean | null;
         };
         /**
          * WorkflowModel
@@ -1896,6 +1973,7 @@ export interface operations {
     audit_list: {
         parameters: {
             query?: {
+                /** @description How many at most. Above 1000 it is 1000. */
                 limit?: number;
                 continuationToken?: string;
             };
@@ -2066,6 +2144,7 @@ export interface operations {
             query?: {
                 inputs?: string;
                 noCache?: boolean;
+                orgId?: string;
                 /** @description Parameters of any other name; each is a parameter of the query by itself. */
                 others?: {
                     [key: string]: unknown;
@@ -2137,6 +2216,35 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    discovery_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Discovery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     docs_get: {
@@ -2637,10 +2745,13 @@ export interface operations {
         parameters: {
             query?: {
                 workflowName?: string;
-                /** @description Where an execution stands. The five ends never change. */
-                status?: "Pending" | "Running" | "Cancelling" | "Success" | "CompletedWithErrors" | "Failed" | "Timeout" | "Cancelled";
+                /** @description One or several, with commas between them, in any case. */
+                status?: ("Pending" | "Running" | "Cancelling" | "Success" | "CompletedWithErrors" | "Failed" | "Timeout" | "Cancelled")[];
+                /** @description Without an offset it is in UTC. A date alone (`2026-03-01`) is the whole day. */
                 startDate?: string;
+                /** @description Without an offset it is in UTC. A date alone (`2026-03-01`) is the whole day. */
                 endDate?: string;
+                /** @description How many at most. Above 1000 it is 1000. */
                 limit?: number;
                 continuationToken?: string;
             };
@@ -2900,7 +3011,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FormList"];
+                    "application/json": components["schemas"]["Form"][];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -2997,9 +3108,9 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
-                "application/json": components["schemas"]["FormWrite"];
+                "application/json": components["schemas"]["FormPatch"];
             };
         };
         responses: {
@@ -3053,6 +3164,48 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    forms_patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+                /** @description An ETag: the call is refused when somebody has changed the thing since. Left out, the last one wins. */
+                "If-Match"?: string;
+            };
+            path: {
+                formId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FormPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The form's version, for If-Match */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Form"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["RequestEntityTooLarge"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3536,7 +3689,10 @@ export interface operations {
     };
     workflow_keys_list: {
         parameters: {
-            query?: never;
+            query?: {
+                workflowId?: string;
+                includeRevoked?: boolean;
+            };
             header?: {
                 /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
                 "X-Organization-Id"?: components["parameters"]["Organization"];
