@@ -104,6 +104,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/discovery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The workflows and data providers of the workspace, in one answer */
+        get: operations["discovery_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/docs": {
         parameters: {
             query?: never;
@@ -557,7 +574,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Revokes an access key
+         * Revokes an access key; it stays in the list for who asks for revoked ones
          * @description For administrators.
          */
         delete: operations["workflow_keys_revoke"];
@@ -676,8 +693,8 @@ export interface components {
          * @description A value to be set, of the type that it says; text is read as the type where it can be (`"5"`, `"true"`).
          *
          *     A `secret_ref` says where the secret is: `env:NAME` for an app setting, or the name of a secret in the key vault,
-         *     with `/VERSION` for one of its versions. `scope` is `GLOBAL` or the organization that the call works in, which it
-         *     also is when it is left out.
+         *     with `/VERSION` for one of its versions. `scope` is `GLOBAL`, or `org` for the organization that the call works in;
+         *     left out, it is the scope that the call works in.
          * @example {
          *       "description": "Of the mail server",
          *       "key": "smtp.port",
@@ -688,13 +705,10 @@ export interface components {
         ConfigWrite: {
             key: string;
             value: unknown;
-            /**
-             * @default string
-             * @enum {string}
-             */
-            type?: "string" | "int" | "bool" | "json" | "secret_ref";
+            /** @default string */
+            type?: ("string" | "int" | "bool" | "json" | "secret_ref") | null;
             /** @default  */
-            description?: string;
+            description?: string | null;
             /** @default null */
             scope?: string | null;
         };
@@ -715,6 +729,10 @@ export interface components {
             expiresAt: string | null;
             /** @default null */
             lastUsedAt: string | null;
+            /** @default false */
+            revoked: boolean;
+            /** @default null */
+            revokedAt: string | null;
             rawKey: string;
         };
         /**
@@ -734,6 +752,14 @@ export interface components {
             category: string;
             cache_ttl_seconds: number;
             parameters: components["schemas"]["ParameterModel"][];
+        };
+        /**
+         * Discovery
+         * @description The workflows and data providers of the workspace, each as their own lists show them.
+         */
+        Discovery: {
+            workflows: components["schemas"]["WorkflowModel"][];
+            dataProviders: components["schemas"]["DataProviderModel"][];
         };
         /**
          * ErrorResponse
@@ -771,7 +797,7 @@ export interface components {
             /** @default null */
             formId?: string | null;
             /** @default false */
-            transient?: boolean;
+            transient?: boolean | null;
         };
         /**
          * ExecutionAccepted
@@ -854,6 +880,8 @@ export interface components {
             } | null;
             /** @default null */
             storageCalls: number | null;
+            /** @description The text of `error`, under the name that older clients know. */
+            readonly errorMessage: string | null;
         };
         /**
          * ExecutionLinks
@@ -893,7 +921,7 @@ export interface components {
          * @example {
          *       "completedAt": "2026-03-02T09:30:00.121900+00:00",
          *       "details": null,
-         *       "durationMs": 1.9,
+         *       "durationMs": 2,
          *       "error": null,
          *       "errorType": null,
          *       "executionId": "019aa0c5-0d2e-7c11-9d3a-2f6e8a4b1c07",
@@ -981,6 +1009,8 @@ export interface components {
             completedAt: string | null;
             /** @default 1 */
             attempt: number;
+            /** @description The text of `error`, under the name that older clients know. */
+            readonly errorMessage: string | null;
         };
         /**
          * ExecutionVariablesView
@@ -1088,7 +1118,7 @@ export interface components {
         FormDataRequest: {
             formData?: {
                 [key: string]: unknown;
-            };
+            } | null;
         };
         /**
          * FormField
@@ -1097,20 +1127,20 @@ export interface components {
         "FormField-Input": {
             name: string;
             /** @default  */
-            label?: string;
+            label?: string | null;
             /** @enum {string} */
             type: "text" | "email" | "number" | "select" | "checkbox" | "textarea" | "radio" | "datetime" | "markdown" | "html" | "file";
             /** @default false */
-            required?: boolean;
+            required?: boolean | null;
             /** @default null */
             validation?: components["schemas"]["FieldValidation-Input"] | null;
             /** @default null */
             dataProvider?: string | null;
             dataProviderInputs?: {
                 [key: string]: components["schemas"]["ProviderInput-Input"];
-            };
+            } | null;
             /** @default true */
-            strictOptions?: boolean;
+            strictOptions?: boolean | null;
             /** @default null */
             defaultValue?: unknown;
             /** @default null */
@@ -1124,13 +1154,13 @@ export interface components {
             /** @default null */
             allowedTypes?: string[] | null;
             /** @default false */
-            multiple?: boolean;
+            multiple?: boolean | null;
             /** @default null */
             maxSizeMB?: number | null;
             /** @default null */
             content?: string | null;
             /** @default false */
-            allowAsQueryParam?: boolean;
+            allowAsQueryParam?: boolean | null;
         };
         /**
          * FormField
@@ -1211,8 +1241,8 @@ export interface components {
         FormOptionsRequest: {
             formData?: {
                 [key: string]: unknown;
-            };
-            changed?: string[];
+            } | null;
+            changed?: string[] | null;
         };
         /**
          * FormProviderRequest
@@ -1236,14 +1266,14 @@ export interface components {
         FormProviderRequest: {
             formData?: {
                 [key: string]: unknown;
-            };
+            } | null;
             inputs?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /** @default null */
             field?: string | null;
             /** @default false */
-            noCache?: boolean;
+            noCache?: boolean | null;
         };
         /**
          * FormSchema
@@ -1283,22 +1313,22 @@ export interface components {
         FormWrite: {
             name: string;
             /** @default  */
-            description?: string;
+            description?: string | null;
             linkedWorkflow: string;
             formSchema: components["schemas"]["FormSchema-Input"];
             /** @default true */
-            isActive?: boolean;
+            isActive?: boolean | null;
             /** @default false */
-            isGlobal?: boolean;
+            isGlobal?: boolean | null;
             /** @default false */
-            isPublic?: boolean;
-            roles?: string[];
+            isPublic?: boolean | null;
+            roles?: string[] | null;
             /** @default null */
             launchWorkflowId?: string | null;
-            allowedQueryParams?: string[];
+            allowedQueryParams?: string[] | null;
             defaultLaunchParams?: {
                 [key: string]: unknown;
-            };
+            } | null;
         };
         /**
          * HealthDetails
@@ -1344,7 +1374,7 @@ export interface components {
         };
         /**
          * Option
-         * @description One option of a dropdown: what people see, what is submitted, and what the provider adds to it.
+         * @description One option of a dropdown: what people see, what is submitted, and whatever else the provider gave with it.
          */
         Option: {
             label: string;
@@ -1352,6 +1382,8 @@ export interface components {
             metadata: {
                 [key: string]: unknown;
             } | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * OrganizationCreate
@@ -1373,9 +1405,9 @@ export interface components {
             domain?: string | null;
             /** @default null */
             trustedTenantId?: string | null;
-            members?: components["schemas"]["Member"][];
+            members?: components["schemas"]["Member"][] | null;
             /** @default true */
-            isActive?: boolean;
+            isActive?: boolean | null;
         };
         /**
          * OrganizationModel
@@ -1418,7 +1450,7 @@ export interface components {
         };
         /**
          * ParameterModel
-         * @description A parameter of a workflow or data provider.
+         * @description A parameter of a workflow or data provider; `options` are those of its `enum` rule, null without one.
          */
         ParameterModel: {
             name: string;
@@ -1431,6 +1463,15 @@ export interface components {
             validation: {
                 [key: string]: unknown;
             } | null;
+            options: components["schemas"]["ParameterOption"][] | null;
+        };
+        /**
+         * ParameterOption
+         * @description A value that a parameter may have: what people see, and what is sent.
+         */
+        ParameterOption: {
+            label: string;
+            value: unknown;
         };
         /**
          * ProviderInput
@@ -1480,7 +1521,9 @@ export interface components {
         };
         /**
          * ProviderRequest
-         * @description What a provider is asked; `no_cache` has it run though an answer is at hand.
+         * @description What a provider is asked; `noCache` has it run though an answer is at hand.
+         *
+         *     `orgId` may say which organization the call works in; it chooses none.
          * @example {
          *       "inputs": {
          *         "country": "de"
@@ -1490,9 +1533,11 @@ export interface components {
         ProviderRequest: {
             inputs?: {
                 [key: string]: unknown;
-            };
+            } | null;
             /** @default false */
-            noCache?: boolean;
+            noCache?: boolean | null;
+            /** @default null */
+            orgId?: string | null;
         };
         /**
          * StartupResponse
@@ -1538,6 +1583,8 @@ export interface components {
         /**
          * WorkflowKey
          * @description A key as it is listed: `maskedKey` is enough to recognise it, and no more.
+         *
+         *     One that is revoked opens nothing; what is left of it goes after 90 days.
          */
         WorkflowKey: {
             id: string;
@@ -1552,6 +1599,10 @@ export interface components {
             expiresAt: string | null;
             /** @default null */
             lastUsedAt: string | null;
+            /** @default false */
+            revoked: boolean;
+            /** @default null */
+            revokedAt: string | null;
         };
         /**
          * WorkflowKeyCreate
@@ -1572,9 +1623,9 @@ export interface components {
             /** @default null */
             expiresInDays?: number | null;
             /** @default  */
-            description?: string;
+            description?: string | null;
             /** @default false */
-            disableGlobalKey?: boolean;
+            disableGlobalKey?: boolean | null;
         };
         /**
          * WorkflowModel
@@ -1867,6 +1918,7 @@ export interface operations {
     audit_list: {
         parameters: {
             query?: {
+                /** @description How many at most. Above 1000 it is 1000. */
                 limit?: number;
                 continuationToken?: string;
             };
@@ -2037,6 +2089,7 @@ export interface operations {
             query?: {
                 inputs?: string;
                 noCache?: boolean;
+                orgId?: string;
                 /** @description Parameters of any other name; each is a parameter of the query by itself. */
                 others?: {
                     [key: string]: unknown;
@@ -2108,6 +2161,35 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    discovery_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Discovery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     docs_get: {
@@ -2608,10 +2690,13 @@ export interface operations {
         parameters: {
             query?: {
                 workflowName?: string;
-                /** @description Where an execution stands. The five ends never change. */
-                status?: "Pending" | "Running" | "Cancelling" | "Success" | "CompletedWithErrors" | "Failed" | "Timeout" | "Cancelled";
+                /** @description One or several, with commas between them, in any case. */
+                status?: ("Pending" | "Running" | "Cancelling" | "Success" | "CompletedWithErrors" | "Failed" | "Timeout" | "Cancelled")[];
+                /** @description Without an offset it is in UTC. A date alone (`2026-03-01`) is the whole day. */
                 startDate?: string;
+                /** @description Without an offset it is in UTC. A date alone (`2026-03-01`) is the whole day. */
                 endDate?: string;
+                /** @description How many at most. Above 1000 it is 1000. */
                 limit?: number;
                 continuationToken?: string;
             };
@@ -3507,7 +3592,10 @@ export interface operations {
     };
     workflow_keys_list: {
         parameters: {
-            query?: never;
+            query?: {
+                workflowId?: string;
+                includeRevoked?: boolean;
+            };
             header?: {
                 /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
                 "X-Organization-Id"?: components["parameters"]["Organization"];
