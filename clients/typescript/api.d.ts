@@ -884,7 +884,7 @@ export interface components {
             } | null;
             /** @default null */
             storageCalls: number | null;
-            /** @description As `error`, whose name clients of the former system do not know. */
+            /** @description The text of `error`, under the name that older clients know. */
             readonly errorMessage: string | null;
         };
         /**
@@ -1013,7 +1013,7 @@ export interface components {
             completedAt: string | null;
             /** @default 1 */
             attempt: number;
-            /** @description As `error`, whose name clients of the former system do not know. */
+            /** @description The text of `error`, under the name that older clients know. */
             readonly errorMessage: string | null;
         };
         /**

@@ -157,7 +157,7 @@ class ExecutionSummary(ApiModel):
     @computed_field
     @property
     def error_message(self) -> str | None:
-        """As `error`, whose name clients of the former system do not know."""
+        """The text of `error`, under the name that older clients know."""
         return self.error
 
 
@@ -182,7 +182,7 @@ class ExecutionDetail(ExecutionResponse):
     @computed_field
     @property
     def error_message(self) -> str | None:
-        """As `error`, whose name clients of the former system do not know."""
+        """The text of `error`, under the name that older clients know."""
         return self.error
 
 
