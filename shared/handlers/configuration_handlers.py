@@ -54,7 +54,7 @@ async def set_config(body: ConfigWrite, principal: Principal) -> tuple[ConfigVal
             is `org`, and the call works in none.
         PayloadTooLargeError: so much can't be stored for one scope.
     """
-    scope = _scope_of(body.scope, principal)
+    scope = _scope_of(body.scope, principal, "body")
     value = ConfigValue(
         key=body.key,
         value=_typed(body.type, body.value),
@@ -77,7 +77,7 @@ async def delete_config(key: str, scope: str | None, principal: Principal) -> No
         NotFoundError: the scope is not the one that the call works in, or has no such value.
         InvalidInputError: the scope is `org`, and the call works in none.
     """
-    place, services = _scope_of(scope, principal), get_services()
+    place, services = _scope_of(scope, principal, "query"), get_services()
     if key not in {value.key for value in await services.configuration_values.read(place) if value.scope == place}:
         raise NotFoundError("There is no configuration value of this key")
     await services.audit.record(principal, "config.delete", key, scope=place)
@@ -85,12 +85,12 @@ async def delete_config(key: str, scope: str | None, principal: Principal) -> No
     services.configuration.invalidate()
 
 
-def _scope_of(named: str | None, principal: Principal) -> str:
+def _scope_of(named: str | None, principal: Principal, where: str) -> str:
     if named is None:
         return principal.scope
     if named == OWN_ORGANIZATION and principal.organization is None:
         message = "This call works in no organization; X-Organization-Id says in which"
-        raise InvalidInputError(message, [FieldError(loc=["scope"], type="no_organization", msg=message)])
+        raise InvalidInputError(message, [FieldError(loc=[where, "scope"], type="no_organization", msg=message)])
     if named == OWN_ORGANIZATION:
         return principal.scope
     if named not in (GLOBAL_SCOPE, principal.scope):

@@ -207,10 +207,10 @@ async def test_org_is_the_organization_that_the_call_works_in_and_global_the_sco
 
 
 async def test_org_is_refused_where_a_call_works_in_no_organization(app: App):
-    for ask in (put("region", "north", scope="org"), delete_config("region", "org", ADMIN)):
+    for where, ask in (("body", put("region", "north", scope="org")), ("query", delete_config("region", "org", ADMIN))):
         with pytest.raises(InvalidInputError, match="X-Organization-Id") as caught:
             await ask
-        assert caught.value.errors[0]["loc"][-1] == "scope"
+        assert caught.value.errors[0]["loc"] == [where, "scope"]
     assert await list_config(ADMIN) == []
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.handlers.services import get_services
+from shared.models.base import ListQuery
 from shared.models.executions import ExecutionStatus
 from shared.settings.environment import get_settings
 from shared.storage import Storage
@@ -68,7 +69,9 @@ async def test_a_list_refuses_a_filter_that_it_does_not_have_and_names_those_it_
     known = {
         "executions_list": "workflowName, status, startDate, endDate, limit, continuationToken",
         "audit_list": "limit, continuationToken",
+        "workflow_keys_list": "workflowId, includeRevoked",
     }
+    assert {name for name, route in app_routes().items() if issubclass(route.query, ListQuery)} == set(known)
     for name, names in known.items():
         answer = await call(name, query={"limitt": "5"})
         assert (answer.status, answer.body["error"]) == (400, "ValidationError"), name
