@@ -106,7 +106,7 @@ async def update_form(
         if value is None and FormRequest.model_fields[name].is_required()
     ]
     if nothing:
-        raise InvalidInputError("A form must have what is null in the body", nothing)
+        raise InvalidInputError(f"A form must have {', '.join(str(each['loc'][1]) for each in nothing)}", nothing)
     await ensure_loaded()
 
     async def change() -> StoredForm:
