@@ -1,0 +1,119 @@
+"""What becomes of each file of a workspace, before anything of it is written."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dev.adoption.contexts import move_contexts
+from dev.adoption.definitions import look_at_definitions
+from dev.adoption.draft import Draft, Finding, Rewrite
+from dev.adoption.here import Here
+from dev.adoption.imports import move_imports
+from dev.adoption.sources import Source, UnreadableError, lines_in
+from dev.adoption.tree import Tree
+
+# What a file must have somewhere to be of interest: names of the former system's modules, or of ours.
+_WORDS = (b"bifrost", b"shared", b"engine", b"sdk", b"src", b"context")
+
+
+@dataclass(slots=True)
+class FilePlan:
+    """What becomes of one file.
+
+    Attributes:
+        path: below the workspace folder.
+        before: what it has; None when it could not be read.
+        after: what it is to have; the same when nothing changes.
+        shifts: for each edit the line that it ends in, and by how many lines it makes the file longer.
+        functions: decorated functions that must be registered when it is loaded, with their lines.
+    """
+
+    path: Path
+    before: bytes | None
+    after: bytes | None
+    rewrites: list[Rewrite] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    functions: dict[str, int] = field(default_factory=dict)
+    without_timeout: int = 0
+    shifts: list[tuple[int, int]] = field(default_factory=list)
+
+    def line_after(self, line: int) -> int:
+        """Where a line stands when the file is rewritten."""
+        return line + sum(lines for end, lines in self.shifts if line > end)
+
+    def line_before(self, line: int) -> int:
+        """Which line has become this one of the rewritten file, or the statement that it belongs to."""
+        before = 1
+        while self.line_after(before + 1) <= line:
+            before += 1
+        return before
+
+    @property
+    def changes(self) -> bool:
+        return self.after != self.before
+
+    @property
+    def todos(self) -> list[Finding]:
+        return [finding for finding in self.findings if not finding.is_note]
+
+
+def plan_of(tree: Tree, here: Here) -> list[FilePlan]:
+    """What becomes of the Python files of a folder."""
+    read = [_read(tree.root, path) for path in tree.python]
+    taken = _taken(source for _, source in read if source is not None)
+    plans: list[FilePlan] = []
+    for plan, source in read:
+        if source is not None and any(word in source.raw for word in _WORDS):
+            stem = plan.path.parent.name if plan.path.name == "__init__.py" else plan.path.stem
+            names = taken.get(stem, set())
+            _plan(plan, source, here, tree.modules, None if "*" in names else names)
+        plans.append(plan)
+    return plans
+
+
+def _read(root: Path, path: Path) -> tuple[FilePlan, Source | None]:
+    try:
+        raw = (root / path).read_bytes()
+    except OSError as error:
+        return FilePlan(path, None, None, findings=[Finding(None, f"can't be read: {error.strerror or error}")]), None
+    plan = FilePlan(path, raw, raw)
+    try:
+        return plan, Source.of(raw)
+    except UnreadableError as error:
+        covers = ((1, 1 + raw.count(b"\n")),)  # loading it can only say the same
+        plan.findings.append(Finding(error.line, f"is no Python, and was left as it is: {error}", covers=covers))
+        return plan, None
+
+
+def _taken(sources: Iterable[Source]) -> dict[str, set[str]]:
+    """What files import from other ones, by the last part of the module's name."""
+    taken: dict[str, set[str]] = {}
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.ImportFrom):
+                names = taken.setdefault((node.module or "").split(".")[-1], set())
+                names.update(alias.name for alias in node.names)
+    return taken
+
+
+def _plan(plan: FilePlan, source: Source, here: Here, modules: set[str], taken: set[str] | None) -> None:
+    try:
+        draft = Draft(source, here, modules, taken)
+        move_imports(draft)
+        move_contexts(draft)
+        look_at_definitions(draft)
+        plan.after = source.changed(draft.edits)
+    except (RecursionError, UnreadableError):
+        plan.findings.append(Finding(None, "is too deeply nested to be looked through; change its imports by hand"))
+        return
+    plan.shifts = [
+        (source.line_of(edit.end), lines_in(edit.text) - lines_in(source.text[edit.start : edit.end]))
+        for edit in draft.edits
+    ]
+    plan.rewrites = sorted(draft.rewrites, key=lambda rewrite: rewrite.line)
+    plan.findings = sorted(draft.findings, key=lambda finding: finding.line or 0)
+    plan.functions = draft.functions
+    plan.without_timeout = draft.without_timeout
