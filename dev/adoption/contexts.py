@@ -33,9 +33,7 @@ def move_contexts(draft: Draft) -> None:
             what, advice = missing
             gone.setdefault(what, (advice, []))[1].append(use)
     for what, (advice, uses) in gone.items():
-        also = sorted({use.node.lineno for use in uses} - {uses[0].node.lineno})
-        more = f" (also in line{'s' if len(also) > 1 else ''} {', '.join(map(str, also))})" if also else ""
-        draft.todo(uses[0].node, f"context.{what} does not exist here{more}: {advice}")
+        draft.todo(uses[0].node, f"context.{what} does not exist here: {advice}", uses=uses)
 
 
 def _is_context(draft: Draft, binding: Binding) -> bool | None:

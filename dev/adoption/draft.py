@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dev.adoption.former import Meaning, meaning_of
@@ -16,12 +17,14 @@ from dev.adoption.sources import Edit, Source
 class Finding:
     """Something that its author has to do, or (a note) should know.
 
-    `covers` are the lines, from and to, that go with it: what fails there when the file is loaded needs no second word.
+    `also` are further lines that it is about. `covers` are the lines, from and to, that go with it: what fails there
+    when the file is loaded needs no second word.
     """
 
     line: int | None
     text: str
     is_note: bool = False
+    also: tuple[int, ...] = ()
     covers: tuple[tuple[int, int], ...] = ()
 
     def has(self, line: int | None) -> bool:
@@ -78,11 +81,12 @@ class Draft:
                     return found
         return None
 
-    def todo(self, node: ast.AST | int | None, text: str, *covers: ast.AST) -> None:
-        line = node if isinstance(node, int) or node is None else getattr(node, "lineno", None)
-        spans = [found for found in (node, *covers) if isinstance(found, ast.AST)]
-        lines = tuple((found.lineno, found.end_lineno) for found in spans)  # type: ignore[attr-defined]
-        self.findings.append(Finding(line, text, covers=lines))
+    def todo(self, node: ast.AST, text: str, *covers: ast.AST, uses: Sequence[Use] = ()) -> None:
+        """Something to do at a node; the first one's of several uses."""
+        line = getattr(node, "lineno", None)
+        also = sorted({use.node.lineno for use in uses} - {line})
+        lines = tuple((found.lineno, found.end_lineno) for found in (node, *covers))  # type: ignore[attr-defined]
+        self.findings.append(Finding(line, text, also=tuple(also), covers=lines))
 
     def note(self, node: ast.AST, text: str) -> None:
         self.findings.append(Finding(getattr(node, "lineno", None), text, is_note=True))

@@ -53,6 +53,7 @@ CONTEXT_NAMES = {
     ("caller", "user_id"): "user_id",
     ("caller", "email"): "email",
     ("caller", "name"): "name",
+    ("org", "org_id"): "organization.id",
     ("org",): "organization",
     ("_track_integration_call",): "track_integration_call",
 }
@@ -329,4 +330,5 @@ def _of_a_module(parts: list[str], rest: list[str], here: Here) -> Meaning:
     if name in PLACES and rest[0] not in _OTHER_THAN_OURS:
         module, ours = PLACES[name]
         return Meaning("moved", Found(module, ours), tuple(rest[rest.index(name) + 1 :]), name, was)
-    return Meaning("gone", key=name, was=was)
+    # What a module of the inside is called says nothing: `shared.storage` is not the package's `storage`.
+    return Meaning("gone", key=name if name[0].isupper() or name == "tool" else "", was=was)

@@ -48,11 +48,14 @@ class _Star:
     def __init__(self, draft: Draft, node: ast.ImportFrom, scope: Scope) -> None:
         self.node = node
         self.names: list[str] = []
-        used = {use.name for use in draft.names.uses if use.scope.owner_of(use.name) is None}
+        used = {use.name for use in draft.names.uses if use.scope.owner_of(use.name) in (None, scope)}
         used |= _handed_on(draft.source.tree)
         used |= set(STAR) if draft.taken is None else draft.taken
         for name in sorted(used):
-            if self._gives(draft, name) and name not in scope.bindings:
+            found = draft.meaning(f"{node.module}.{name}")
+            # A name that the file binds besides, it may use before that.
+            is_bound = name in scope.bindings and (found is None or found.kind != "moved")
+            if self._gives(draft, name) and not is_bound:
                 self.names.append(name)
                 scope.bind(Binding(name, scope, node, None, f"{node.module}.{name}", star=True))
 
@@ -158,7 +161,8 @@ class _ModuleNames:
                     if isinstance(statement, ast.Import) and not other.asname and other.name.startswith("shared."):
                         there.add(other.name)
                     there |= self._needed.get(self._keys.get(other, (where, "")), set())
-        return self._needed[key] - there
+        # Something has to stand where the statement is.
+        return self._needed[key] - there or self._needed[key]
 
     def is_over(self, node: Importing, alias: ast.alias) -> bool:
         """Whether nothing needs the import as it stands any more."""
@@ -256,9 +260,7 @@ def _explain_what_is_gone(draft: Draft) -> None:
     for was, uses in lines.items():
         found = meanings[was]
         imports = [binding.node for use in uses for binding in draft.bindings_of(use) if binding.alias or binding.star]
-        also = sorted({use.node.lineno for use in uses} - {uses[0].node.lineno})
-        more = f" (also in line{'s' if len(also) > 1 else ''} {', '.join(map(str, also))})" if also else ""
-        draft.todo(uses[0].node, f"{was} does not exist here{more}: {found.advice(draft.here)}", *imports)
+        draft.todo(uses[0].node, f"{was} does not exist here: {found.advice(draft.here)}", *imports, uses=uses)
     for binding in draft.names.bindings:
         if binding.dotted is None or binding in used:
             continue

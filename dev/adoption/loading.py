@@ -113,9 +113,9 @@ def _load_once(root: Path, folder: Path) -> tuple[Loaded | None, LoadFailure | N
                 timeout=_SECONDS,
                 check=False,
             )
-        reason = f"ends Python while it is imported (exit code {done.returncode})"
+        reason = f"it ended Python (exit code {done.returncode})"
     except subprocess.TimeoutExpired:
-        reason = f"was still being imported after {_SECONDS} s"
+        reason = f"it was not through after {_SECONDS} s"
     if answer.exists():
         found = json.loads(answer.read_text(encoding="utf-8"))
         failures = [LoadFailure(**failure) for failure in found["failures"]]
@@ -181,7 +181,8 @@ def add_failures(loaded: Loaded, plans: Iterable[FilePlan]) -> list[Finding]:
     by_file = {plan.path.as_posix(): plan for plan in plans}
     general: list[Finding] = []
     failed: set[str] = set()
-    for failure in loaded.failures:
+    # Those of a file's own first: what fails in a file that it imports needs no second word.
+    for failure in sorted(loaded.failures, key=lambda found: _ELSEWHERE.search(found.reason) is not None):
         plan = by_file.get(failure.file)
         if plan is None:
             general.append(Finding(None, f"{failure.file}: {failure.reason}" if failure.file else failure.reason))

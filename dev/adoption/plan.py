@@ -106,8 +106,12 @@ def _plan(plan: FilePlan, source: Source, here: Here, modules: set[str], taken: 
         move_contexts(draft)
         look_at_definitions(draft)
         plan.after = source.changed(draft.edits)
-    except (RecursionError, UnreadableError):
-        plan.findings.append(Finding(None, "is too deeply nested to be looked through; change its imports by hand"))
+    except RecursionError:
+        plan.findings.append(Finding(None, "is too deeply nested to be looked through: change its imports by hand"))
+        return
+    except UnreadableError as error:
+        text = f"would be no Python any more ({error}): change its imports by hand"
+        plan.findings.append(Finding(error.line, text))
         return
     plan.shifts = [
         (source.line_of(edit.end), lines_in(edit.text) - lines_in(source.text[edit.start : edit.end]))

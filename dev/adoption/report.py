@@ -37,7 +37,9 @@ class Report:
                 print(f"  {self._place(plan, rewrite.line, written)}: {rewrite.before} -> {rewrite.after}")
         for finding in sorted(plan.findings, key=lambda found: (found.is_note, found.line or 0)):
             place = self._place(plan, finding.line, written)
-            print(f"  {place}: {'note: ' if finding.is_note else ''}{finding.text}")
+            also = ", ".join(str(plan.line_after(line) if written else line) for line in finding.also)
+            more = f" (also in line{'s' if len(finding.also) > 1 else ''} {also})" if also else ""
+            print(f"  {place}: {'note: ' if finding.is_note else ''}{finding.text}{more}")
 
     def others(self, tree: Tree) -> int:
         """What else lies in the folder and has no meaning here; the number of things to do."""
@@ -67,11 +69,11 @@ class Report:
     def summary(self, plans: Sequence[FilePlan], written: set[Path], todos: int) -> None:
         """The last lines."""
         changed = [plan for plan in plans if plan.changes and (self._check or plan.path in written)]
-        fit = sum(1 for plan in plans if not plan.changes and not plan.todos)
-        parts = [_count(len(plans), "file"), f"{fit} fit{'s' if fit == 1 else ''}"]
-        if changed:
-            parts.append(f"{len(changed)} {'would be ' if self._check else ''}rewritten")
-        print(f"\n{', '.join(parts)}; {_count(todos, 'thing') if todos else 'nothing'} left to do.")
+        fit = sum(1 for plan in plans if not plan.todos and (not plan.changes or plan.path in written))
+        parts = [f"{len(changed)} {'would be ' if self._check else ''}rewritten"] if changed else []
+        parts.append(f"{fit} fit{'s' if fit == 1 else ''}")
+        left = f"{_count(todos, 'thing')} left to do" if todos else "nothing left to do"
+        print(f"\n{_count(len(plans), 'file')}: {', '.join(parts)}; {left}.")
 
     def _place(self, plan: FilePlan, line: int | None, written: bool) -> str:
         path = self._shown(plan.path)
