@@ -76,7 +76,7 @@ def _look_at_call(draft: Draft, decorator: str, call: ast.Call, *, is_former: bo
     if decorator == "workflow" and has_all and is_former:
         if mode is None and _is_true(values.get("endpoint_enabled")):
             draft.note(call, 'its endpoint answers 202 at once here: execution_mode="sync" has it wait for the result')
-        if "timeout_seconds" not in values:
+        if "timeout_seconds" not in values and set(given) <= set(known):
             draft.without_timeout += 1
 
 
