@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 
 from dev.adoption.draft import Draft
 from dev.adoption.former import CONTEXT, CONTEXT_NAMES, LOG_LEVELS, ORGANIZATION_NAMES, sentence
@@ -137,8 +138,10 @@ def _rewrite_log(draft: Draft, use: Use) -> bool:
     if level not in LOG_LEVELS or not 2 <= len(call.args) <= 3:
         return False
     data = _data_edits(draft, call, 2)
-    start, end = draft.source.span(call.args[0])[0], draft.source.span(call.args[1])[0]
-    if data is None or "#" in draft.source.text[start:end]:
+    (start, level_end), (end, _) = draft.source.span(call.args[0]), draft.source.span(call.args[1])
+    before, between = draft.source.text[place[1] : start], draft.source.text[level_end:end]
+    # Parentheses around the level, or a comment behind it, would be lost.
+    if data is None or before.strip() != "(" or between.strip() != ",":
         return False
     draft.edit([Edit(*place, f"{use.name}.{level}"), Edit(start, end, ""), *data], call)
     return True
@@ -165,13 +168,17 @@ def _data_edits(draft: Draft, call: ast.Call, position: int) -> list[Edit] | Non
         if not _is_plain(call.args[position]) or call.keywords:
             return None
         start, _ = draft.source.span(call.args[position])
-        if draft.source.text[start : start + 1] != "{":
-            return None
+        _, end = draft.source.span(call.args[position - 1])
+        if not re.sub(r"#[^\r\n]*", "", draft.source.text[end:start]).rstrip().endswith(","):
+            return None  # in parentheses of its own
         data.append(Edit(start, start, "**"))
     for keyword in call.keywords:
         if keyword.arg != "data" or not _is_plain(keyword.value) or len(call.keywords) > 1:
             return None
-        data.append(Edit(draft.source.span(keyword)[0], draft.source.span(keyword.value)[0], "**"))
+        start, end = draft.source.span(keyword)[0], draft.source.span(keyword.value)[0]
+        if not re.fullmatch(r"data\s*=\s*", draft.source.text[start:end]):
+            return None
+        data.append(Edit(start, end, "**"))
     return data
 
 

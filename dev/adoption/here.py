@@ -66,7 +66,10 @@ class Here:
             if hasattr(found, part):
                 found = getattr(found, part)
             elif hasattr(found, "__path__") and importlib.util.find_spec(inner) is not None:
-                found = importlib.import_module(inner)
+                try:
+                    found = importlib.import_module(inner)
+                except ImportError:  # of a package that only some installations have
+                    return index
             else:
                 return index
             if not inspect.ismodule(found) or found.__name__ != inner:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from dev.adoption.imports import move_imports
 from dev.adoption.sources import Source, UnreadableError, lines_in
 from dev.adoption.tree import Tree
 
+_PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 # What a file must have somewhere to be of interest: names of the former system's modules, or of ours.
 _WORDS = (b"bifrost", b"shared", b"engine", b"sdk", b"src", b"context")
 
@@ -62,41 +63,36 @@ class FilePlan:
 
 def plan_of(tree: Tree, here: Here) -> list[FilePlan]:
     """What becomes of the Python files of a folder."""
-    read = [_read(tree.root, path) for path in tree.python]
-    taken = _taken(source for _, source in read if source is not None)
-    plans: list[FilePlan] = []
-    for plan, source in read:
-        if source is not None and any(word in source.raw for word in _WORDS):
+    taken: dict[str, set[str]] = {}
+    plans = [_read(tree.root, path, taken) for path in tree.python]
+    modules = tree.modules
+    for plan in plans:
+        if plan.before is not None and not plan.findings and any(word in plan.before for word in _WORDS):
             stem = plan.path.parent.name if plan.path.name == "__init__.py" else plan.path.stem
             names = taken.get(stem, set())
-            _plan(plan, source, here, tree.modules, None if "*" in names else names)
-        plans.append(plan)
+            # Parsed once more: the trees of all files at once would fill the memory.
+            _plan(plan, Source.of(plan.before), here, modules, None if "*" in names else names)
     return plans
 
 
-def _read(root: Path, path: Path) -> tuple[FilePlan, Source | None]:
+def _read(root: Path, path: Path, taken: dict[str, set[str]]) -> FilePlan:
+    """A file as it is; what it imports from other ones goes to `taken`, by the last part of the module's name."""
     try:
         raw = (root / path).read_bytes()
     except OSError as error:
-        return FilePlan(path, None, None, findings=[Finding(None, f"can't be read: {error.strerror or error}")]), None
+        return FilePlan(path, None, None, findings=[Finding(None, f"can't be read: {error.strerror or error}")])
     plan = FilePlan(path, raw, raw)
     try:
-        return plan, Source.of(raw)
+        tree = Source.of(raw).tree
     except UnreadableError as error:
         covers = ((1, 1 + raw.count(b"\n")),)  # loading it can only say the same
-        plan.findings.append(Finding(error.line, f"is no Python, and was left as it is: {error}", covers=covers))
-        return plan, None
-
-
-def _taken(sources: Iterable[Source]) -> dict[str, set[str]]:
-    """What files import from other ones, by the last part of the module's name."""
-    taken: dict[str, set[str]] = {}
-    for source in sources:
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.ImportFrom):
-                names = taken.setdefault((node.module or "").split(".")[-1], set())
-                names.update(alias.name for alias in node.names)
-    return taken
+        plan.findings.append(Finding(error.line, f"is no {_PYTHON}, and was left as it is: {error}", covers=covers))
+        return plan
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            names = taken.setdefault((node.module or "").split(".")[-1], set())
+            names.update(alias.name for alias in node.names)
+    return plan
 
 
 def _plan(plan: FilePlan, source: Source, here: Here, modules: set[str], taken: set[str] | None) -> None:

@@ -34,12 +34,13 @@ class Report:
         print(f"{path}: {', '.join(states) or 'fits'}")
         if written or self._check:
             for rewrite in plan.rewrites:
-                print(f"  {self._place(plan, rewrite.line, written)}: {rewrite.before} -> {rewrite.after}")
+                change = f"{_plain(rewrite.before)} -> {_plain(rewrite.after)}"
+                print(f"  {self._place(plan, rewrite.line, written)}: {change}")
         for finding in sorted(plan.findings, key=lambda found: (found.is_note, found.line or 0)):
             place = self._place(plan, finding.line, written)
             also = ", ".join(str(plan.line_after(line) if written else line) for line in finding.also)
             more = f" (also in line{'s' if len(finding.also) > 1 else ''} {also})" if also else ""
-            print(f"  {place}: {'note: ' if finding.is_note else ''}{finding.text}{more}")
+            print(f"  {place}: {'note: ' if finding.is_note else ''}{_plain(finding.text)}{more}")
 
     def others(self, tree: Tree) -> int:
         """What else lies in the folder and has no meaning here; the number of things to do."""
@@ -62,9 +63,9 @@ class Report:
     def general(self, findings: Sequence[Finding], notes: Sequence[str]) -> None:
         """What belongs to no file."""
         for finding in findings:
-            print(f"{self._root.as_posix()}: {finding.text}")
+            print(f"{self._root.as_posix()}: {_plain(finding.text)}")
         for note in notes:
-            print(f"note: {note}")
+            print(f"note: {_plain(note)}")
 
     def summary(self, plans: Sequence[FilePlan], written: set[Path], todos: int) -> None:
         """The last lines."""
@@ -82,8 +83,12 @@ class Report:
         return f"{path}:{plan.line_after(line) if written else line}"
 
     def _shown(self, path: Path) -> str:
-        name = (self._root / path).as_posix()
-        return name if name.isprintable() else name.encode("unicode_escape").decode()
+        return _plain((self._root / path).as_posix())
+
+
+def _plain(text: str) -> str:
+    """Text that does nothing to a terminal."""
+    return "".join(part if part.isprintable() else part.encode("unicode_escape", "replace").decode() for part in text)
 
 
 def _count(number: int, what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,9 +25,14 @@ def without_version(root: Path, paths: Iterable[Path]) -> list[Path] | None:
         changed.add(entry[3:])
         if entry[0] in "RC":
             changed.add(next(entries))
-    names = {name.removeprefix(below) for name in changed}
+    names = {_normal(name.removeprefix(below)) for name in changed}
     folders = tuple(name for name in names if name.endswith("/"))
-    return [path for path in wanted if path.as_posix() in names or path.as_posix().startswith(folders)]
+    return [path for path in wanted if (name := _normal(path.as_posix())) in names or name.startswith(folders)]
+
+
+def _normal(name: str) -> str:
+    """A name as macOS and git may have it in two forms."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -15,6 +15,7 @@ from dev.adoption.report import Report
 from dev.adoption.sources import WriteError, replace
 from dev.adoption.tree import Tree, look
 from dev.adoption.versions import without_version
+from dev.setup import PROJECT
 
 FITS, LEFT_TO_DO, WRONG_USE = 0, 1, 2
 
@@ -28,6 +29,8 @@ def main(options: argparse.Namespace) -> int:
     check: bool = options.check
     if not root.is_dir():
         return _refuse(f"{root.as_posix()} is no folder" if root.exists() else f"{root.as_posix()} does not exist")
+    if PROJECT.is_relative_to(root.resolve()):
+        return _refuse(f"{root.as_posix()} is the platform itself: PATH is the folder of the workflows")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] - names of files may be anything
     tree = look(root)

@@ -182,7 +182,7 @@ def test_a_file_that_is_no_python_is_named_and_left_alone(workspace: Path, capsy
     said = capsys.readouterr().out
     assert (workspace / "broken.py").read_bytes() == before
     assert "broken.py: 1 left to do\n" in said
-    assert "broken.py:4: is no Python, and was left as it is: '(' was never closed" in said
+    assert f"broken.py:4: is no Python 3.{sys.version_info.minor}, and was left as it is: '(' was never closed" in said
 
 
 def test_what_would_not_load_is_named_with_the_reason(workspace: Path, capsys: pytest.CaptureFixture[str]):
@@ -359,6 +359,7 @@ CONTEXT = "from shared.context import ExecutionContext\ndef f(c: ExecutionContex
         ("c.log('a')", "c.info('a')"),
         ("c.log(\n    'debug',\n    'a',  # b\n    data={'c': 1},\n)", "c.debug(\n    'a',  # b\n    **{'c': 1},\n)"),
         ("c.info('a', b=1)", "c.info('a', b=1)"),
+        ("c.info(('a'),  # (b\n  {'b': 1})", "c.info(('a'),  # (b\n  **{'b': 1})"),
         ("def g(c): return c.executed_by", "def g(c): return c.executed_by"),
         ("(lambda: c.executed_by)()", "(lambda: c.user_id)()"),
         ("[c for c in d if c.executed_by]", "[c for c in d if c.executed_by]"),
@@ -371,6 +372,11 @@ def test_members_of_the_context_get_their_names_here(tmp_path: Path, before: str
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        ("c.info('a', ({'b': 1}))", "data are given by name here"),
+        ("c.info(('a'), {'b': 1, 'message': 1})", "data are given by name here"),
+        ("c.log(('info'), 'a')", "use context.info(MESSAGE, **DATA)"),
+        ("c.log('info', 'a', data=({'b': 1}))", "use context.info(MESSAGE, **DATA)"),
+        ("c.log('info',  # why\n        'a')", "use context.info(MESSAGE, **DATA)"),
         ("c.info('a', data)", "data are given by name here: context.info(MESSAGE, **DATA)"),
         ("c.info('a', {'message': 1})", "data are given by name here"),
         ("c.log('critical', 'a')", "use context.info(MESSAGE, **DATA)"),
@@ -470,7 +476,7 @@ def test_encoding_byte_order_mark_and_line_ends_stay(tmp_path: Path, encoding: s
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"from bifrost import workflow\nx = '\xff'\n", ":2: is no Python, and was left as it is: is not utf-8"),
+        (b"from bifrost import workflow\nx = '\xff'\n", ", and was left as it is: is not utf-8"),
         (b"# coding: martian\nfrom bifrost import workflow\n", "unknown encoding"),
         (b"from bifrost import workflow\n\0", "is no Python"),
         (b"from bifrost import workflow\nx = " + b"(" * 10_000 + b")" * 10_000, "is no Python"),
@@ -677,6 +683,21 @@ def test_a_folder_that_is_none_is_wrong_use(tmp_path: Path, path: str, said: str
     (tmp_path / "empty").mkdir()
     assert command(tmp_path / path) == 2
     assert capsys.readouterr().err == f"{(tmp_path / path).as_posix()} {said}\n"
+
+
+def test_the_platform_itself_is_no_workspace(capsys: pytest.CaptureFixture[str]):
+    assert command(ROOT, check=True) == 2
+    assert command(ROOT.parent, check=True) == 2
+    assert capsys.readouterr().err.count("is the platform itself") == 2
+
+
+@pytest.mark.usefixtures("no_loading")
+def test_what_files_hold_does_nothing_to_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "a\x1b[2J.py").write_text(
+        "from shared.context import ExecutionContext as C\ndef f(c: C): c.info('\x1b[2J', {'a': 1})\n"
+    )
+    command(tmp_path)
+    assert "\x1b" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["adopt"], ["adopt", "a", "b"], ["adopt", "a", "--chek"]])
