@@ -13,7 +13,7 @@ from dev.setup import PROJECT, SetupError, is_inside, set_up, venv_python
 DEFAULT_PORT = 7071
 DEFAULT_STORAGE_PORT = 10000
 # What each command needs besides Python itself.
-_NEEDS_PYTHON = {"start", "test", "bench", "chaos", "fuzz", "run", "types"}
+_NEEDS_PYTHON = {"start", "test", "bench", "chaos", "fuzz", "run", "types", "adopt"}
 _NEEDS_NODE = {"start", "test", "bench", "chaos", "fuzz", "types"}
 # Their arguments belong to somebody else, also those that look like options.
 _PASSED_ON = {
@@ -68,6 +68,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     run = commands.add_parser("run", help="run one workflow in this process, without host or storage")
     run.add_argument("name", metavar="NAME")
     run.add_argument("parameters", nargs="*", metavar="key=value")
+    adopt = commands.add_parser("adopt", help="move a workspace of the former system over: its imports, and a report")
+    adopt.add_argument("path", metavar="PATH", help="the workspace folder")
+    adopt.add_argument(
+        "--check", action="store_true", help="change nothing; 1 when something would change or does not fit"
+    )
+    adopt.add_argument("--force", action="store_true", help="rewrite files too that git could not give back")
     commands.add_parser("types", help="write the API's types for TypeScript, clients/typescript/api.d.ts")
     for name, text in _PASSED_ON.items():
         commands.add_parser(name, help=text, add_help=False)
