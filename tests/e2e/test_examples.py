@@ -76,4 +76,5 @@ async def test_all_examples_are_listed_with_what_a_form_needs(app: Client):
         "defaultValue": None,
         "helpText": None,
         "validation": {"min_length": 1, "max_length": 80},
+        "options": None,
     }
