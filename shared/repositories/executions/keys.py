@@ -96,7 +96,7 @@ def status_list(status: ExecutionStatus) -> str:
 
 def status_lists(statuses: Iterable[ExecutionStatus]) -> str:
     """The prefix that stands for several lists of statuses read as one, in its tokens; of one, its own."""
-    return f"s:{','.join(sorted(statuses))}:"
+    return f"s:{','.join(sorted(set(statuses)))}:"
 
 
 def key_range(prefix: str, created_from: datetime | None, created_to: datetime | None) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from shared.repositories.executions.rows import (
     SUMMARY_COLUMNS,
     UNFINISHED_COLUMNS,
     UnfinishedExecution,
+    listed_name,
     summary_of,
     unfinished_of,
 )
@@ -154,7 +155,7 @@ def _narrowest_list(filters: ExecutionFilters) -> str:
 def _other_filters(filters: ExecutionFilters) -> Mapping[str, Collection[str]]:
     """The columns that must have one of some values, besides what the narrowest list holds already."""
     columns = {
-        "workflowName": (filters.workflow_name,) if filters.workflow_name is not None else (),
+        "workflowName": (listed_name(filters.workflow_name),) if filters.workflow_name is not None else (),
         "status": frozenset(map(str, filters.statuses)),
     }
     others = {name: values for name, values in columns.items() if values}

@@ -65,9 +65,11 @@ def _time(name: str, field: str, of: Literal["record", "end"] = "record") -> _Co
     return _Column(name, field, of, _time_text, datetime.fromisoformat)
 
 
+_LONGEST_NAME_BYTES = 84
+
 # What lists show. What storage adds to a row in an answer, its keys and these texts come to less than 1 KiB.
 LISTED = (
-    _Column("workflowName", "workflow_name", max_bytes=84),
+    _Column("workflowName", "workflow_name", max_bytes=_LONGEST_NAME_BYTES),
     _Column("formId", "form_id", max_bytes=66),
     _Column("executedBy", "executed_by", max_bytes=66),
     _Column("executedByName", "executed_by_name", max_bytes=66),
@@ -161,6 +163,11 @@ PAYLOADS = (
 PAYLOAD_COLUMNS = tuple(payload.name for payload in PAYLOADS)
 
 SUMMARY_COLUMNS = ("RowKey", *(column.name for column in LISTED if column.name != "dueAt"))
+
+
+def listed_name(workflow_name: str) -> str:
+    """A workflow's name as lists hold it: cut, when it is long and not of ASCII."""
+    return _cut(workflow_name, _LONGEST_NAME_BYTES)
 
 
 def summary_values(record: ExecutionRecord) -> dict[str, Value]:

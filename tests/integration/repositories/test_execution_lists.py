@@ -322,6 +322,22 @@ async def test_no_filter_value_shows_what_is_not_its_own(storage: Storage, text:
     assert await all_ids(executions, ExecutionFilters(workflow_name=text), 10) == [own.execution_id]
 
 
+@pytest.mark.parametrize("name", ["月" * 80, '"' * 80, "x" * 80, "é" * 42])
+async def test_filters_together_find_the_longest_names_of_any_alphabet(storage: Storage, name: str) -> None:
+    executions = ExecutionStore(storage)
+    own = await executions.create(new_record(workflow_name=name))
+    await executions.create(new_record())
+    filters = ExecutionFilters(workflow_name=name, executed_by="user-1", statuses=(ExecutionStatus.RUNNING,))
+    assert await all_ids(executions, filters, 10) == [own.execution_id]
+
+
+async def test_a_status_that_is_asked_for_twice_is_one(storage: Storage) -> None:
+    records = history(20, until=NOW)
+    await insert_directly(storage, records)
+    twice = ExecutionFilters(statuses=[ExecutionStatus.FAILED, ExecutionStatus.FAILED])
+    assert await all_ids(ExecutionStore(storage), twice, 2) == matching(records, twice)
+
+
 async def test_a_token_is_good_for_its_own_list_and_in_another_scope_shows_only_that_scope(storage: Storage) -> None:
     await insert_directly(storage, history(20, until=NOW))
     executions = ExecutionStore(storage)
