@@ -170,7 +170,8 @@ def load_here(root: str, answer: str, progress: str) -> None:
     # Settings of the person's own shell, of an app on Azure even, are not the workspace's.
     workspace = Workspace(load_settings({"WORKSPACE_PATH": root, "WORKSPACE_RELOAD": "true"}))
     workspace.load()
-    functions = [(found.function.__module__, found.function.__name__) for found in get_registry().get_all_functions()]
+    found = [metadata.function for metadata in get_registry().get_all_functions()]
+    functions = [(function.__module__, function.__name__) for function in found if function is not None]
     failures = [asdict(LoadFailure(error.file, error.line, error.reason)) for error in workspace.load_errors]
     text = json.dumps({"failures": failures, "functions": functions, "warnings": warnings.messages})
     Path(answer).write_text(text, encoding="utf-8")
