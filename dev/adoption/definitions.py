@@ -28,11 +28,13 @@ def look_at_definitions(draft: Draft) -> None:
         expression = use.outermost
         decorators[expression] = name
         call = draft.names.parents.get(expression)
+        is_former = not found.was.startswith("shared.") or _comes_from_elsewhere(draft, use)
         if isinstance(call, ast.Call) and call.func is expression:
-            is_former = not found.was.startswith("shared.") or _comes_from_elsewhere(draft, use)
             _look_at_call(draft, name, call, is_former=is_former)
-        elif (function := _decorated(expression, call)) is not None and name not in draft.here.bare:
-            draft.todo(expression, f"@{name} needs arguments here: @{name}(name={function.name!r})", expression)
+        elif (function := _decorated(expression, call)) is not None:
+            if name not in draft.here.bare:
+                draft.todo(expression, f"@{name} needs arguments here: @{name}(name={function.name!r})", expression)
+            draft.without_timeout += is_former and name == "workflow"
     for node in draft.source.tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             for decorator in node.decorator_list:

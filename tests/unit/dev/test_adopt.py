@@ -888,3 +888,70 @@ def test_a_rewritten_file_means_the_same_and_is_not_rewritten_again(
     second = plan(folder, first.after)
     assert second.after == first.after
     assert Counter(finding.text for finding in second.todos) == Counter(finding.text for finding in first.todos)
+
+
+class FormerLog:
+    """The log of a context as the former system had it."""
+
+    def __init__(self) -> None:
+        self.lines: list[object] = []
+        self.user_id = self.executed_by = "ada"
+
+    def log(self, level: str, message: str | None = None, data: dict[str, object] | None = None) -> None:
+        self.lines.append((level, message, data or {}) if message is not None else ("info", level, {}))
+
+    def info(self, message: str, data: dict[str, object] | None = None) -> None:
+        self.log("info", message, data)
+
+    def error(self, message: str, data: dict[str, object] | None = None) -> None:
+        self.log("error", message, data)
+
+
+class OurLog(FormerLog):
+    """The log of a context here, where the tests of the context say that it is so."""
+
+    def info(self, message: str, **data: object) -> None:
+        self.lines.append(("info", message, data))
+
+    def error(self, message: str, **data: object) -> None:
+        self.lines.append(("error", message, data))
+
+
+MESSAGES = st.sampled_from(["'a'", "('a' 'b')", "f'{c.executed_by}'", "'a' + str(1)", "c.executed_by", "'info'"])
+DATA = st.sampled_from(["{}", "{'b': c.executed_by}", "{'b': {'c': 1}, 'd-e': 2}", "({'b': 1})", "dict(b=1)", "data"])
+
+
+@st.composite
+def log_calls(draw: st.DrawFn) -> str:
+    name = draw(st.sampled_from(["log", "info", "error"]))
+    arguments = [draw(MESSAGES)]
+    if name == "log" and draw(st.booleans()):
+        arguments.insert(0, draw(st.sampled_from(["'info'", "'error'", "('info')", "level"])))
+    if draw(st.booleans()) and (name != "log" or len(arguments) > 1):
+        # `data=` means something here too, and stays: that only log() was given it can be seen.
+        form = draw(st.sampled_from(["", "data=", "data = "])) if name == "log" else ""
+        arguments.append(form + draw(DATA))
+    between = draw(st.sampled_from([", ", ",\n        ", ",  # why\n        ", "  ,"]))
+    return f"c.{name}({between.join(arguments)}{draw(st.sampled_from(['', ',', ' ']))})"
+
+
+@given(calls=st.lists(log_calls(), min_size=1, max_size=4))
+def test_log_calls_that_are_rewritten_write_the_same(tmp_path_factory: pytest.TempPathFactory, calls: list[str]):
+    folder = tmp_path_factory.getbasetemp() / "generated"
+    folder.mkdir(exist_ok=True)
+    body = "\n    ".join(calls)
+    before = (
+        f"from shared.context import ExecutionContext as C\ndef f(c: C, level='info', data={{'x': 1}}):\n    {body}\n"
+    )
+    found = plan(folder, before)
+    assert found.after is not None
+    assert plan(folder, found.after).after == found.after
+    assert comments(before) == comments(found.after.decode())
+    if not found.todos:
+        logs: list[list[object]] = []
+        for content, context in ((before, FormerLog()), (found.after.decode(), OurLog())):
+            names: dict[str, Any] = {}
+            exec(content, names)
+            names["f"](context)
+            logs.append(context.lines)
+        assert logs[0] == logs[1]
