@@ -59,9 +59,12 @@ async def sleeps() -> None:
     await asyncio.sleep(30)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def exporter() -> InMemorySpanExporter:
-    """Set up once: a process has one tracer provider for good, which workflows ask for by the API."""
+    """Set up once: a process has one tracer provider for good, which workflows ask for by the API.
+
+    Not once a module: in random order, on several workers, its tests need not run in one go.
+    """
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
