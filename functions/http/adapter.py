@@ -205,7 +205,7 @@ def error_response(error: PlatformError) -> func.HttpResponse:
     """The answer that an error becomes."""
     details = dict(error.details) if error.details is not None else None
     model = ErrorResponse(error=error.code, message=error.message, details=details)
-    return _response(Reply(model, error.status, error.headers))
+    return _response(Reply(model, error.answer_status, error.headers))
 
 
 def _response(reply: Reply | RawReply) -> func.HttpResponse:

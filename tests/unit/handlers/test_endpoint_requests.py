@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from functions.http.endpoint_replies import endpoint_reply
-from shared.context import EndpointResponse, HttpRequestInfo
-from shared.errors import BadRequestError, PlatformError
+from shared.context import HttpRequestInfo
+from shared.errors import BadRequestError
 from shared.handlers.endpoint_requests import parameters_of, without_secrets
 
 FORM = "application/x-www-form-urlencoded"
@@ -86,37 +85,3 @@ def test_headers_are_bounded():
 def test_a_recorded_request_comes_back_as_it_was():
     original = HttpRequestInfo("PUT", {"a": "b"}, {"c": "d"}, b"\x00\xff")
     assert HttpRequestInfo.from_json(json.loads(json.dumps(original.as_json()))) == original
-
-
-@pytest.mark.parametrize(
-    ("response", "content", "kind"),
-    [
-        (EndpointResponse("é"), "é".encode(), "text/plain; charset=utf-8"),
-        (EndpointResponse(b"\x00"), b"\x00", "application/octet-stream"),
-        (EndpointResponse({"a": {1}}), b'{"a": [1]}', "application/json"),
-        (EndpointResponse("<p>", headers={"content-type": "text/html"}), b"<p>", "text/html"),
-        (EndpointResponse(None, 204), b"", None),
-        (EndpointResponse("x", 304), b"", None),
-    ],
-)
-def test_an_answer_is_sent_as_what_it_is(response: EndpointResponse, content: bytes, kind: str | None):
-    reply = endpoint_reply(response)
-    assert (reply.content, reply.headers.get("Content-Type")) == (content, kind)
-
-
-def test_an_answer_sets_no_cookies_no_headers_of_the_connection_and_none_that_split_it():
-    headers = {
-        "Set-Cookie": "a=b", "Transfer-Encoding": "chunked", "Connection": "x", "X-Bad": "a\r\nSet-Cookie: b=c",
-        "X Y": "1", "Location": "/elsewhere", "location": "/there", "X-Ünit": "1", "X-Content-Type-Options": "x",
-    }  # fmt: skip
-    assert endpoint_reply(EndpointResponse("", 303, headers)).headers == {
-        "Content-Type": "text/plain; charset=utf-8",
-        "Location": "/there",
-    }
-
-
-@pytest.mark.parametrize("status", [0, 100, 199, 600, True, "200"])
-def test_an_impossible_status_is_an_error_of_the_server(status: Any):
-    with pytest.raises(PlatformError) as caught:
-        endpoint_reply(EndpointResponse("", status))
-    assert caught.value.status == 500
