@@ -84,29 +84,17 @@ class WorkflowFailedError(PlatformError):
         message: as in `PlatformError`.
         details: as in `PlatformError`; `executionId` is always there.
         user_status: of the `UserError` that the workflow raised, 400 to 499; None for any other failure.
-        headers: of the answer.
     """
 
     code = "WorkflowFailed"
 
-    def __init__(
-        self,
-        message: str,
-        details: Mapping[str, Any],
-        user_status: int | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, message: str, details: Mapping[str, Any], user_status: int | None = None) -> None:
         super().__init__(message, details)
         self._user_status = user_status
-        self._headers = dict(headers or {})
 
     @property
     def answer_status(self) -> int:
         return self.status if self._user_status is None else self._user_status
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return self._headers
 
 
 class WorkflowTimeoutError(WorkflowFailedError):

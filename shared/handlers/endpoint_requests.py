@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from shared.context import HttpRequestInfo
 from shared.errors import BadRequestError
 from shared.handlers.json_bodies import read_json
+from shared.webhook_signatures import Verification
 
 BODY_PARAMETER = "body"
 _MAX_FIELDS = 1000
@@ -44,6 +45,18 @@ def without_secrets(request: HttpRequestInfo) -> HttpRequestInfo:
             break
         headers[name] = value
     return replace(request, headers=headers)
+
+
+def without_token(request: HttpRequestInfo, verification: Verification) -> HttpRequestInfo:
+    """The request without the token that it was verified by; signatures may stay, since each is good for one."""
+    if verification.kind != "token":
+        return request
+    header = (verification.header or "").lower()
+    return replace(
+        request,
+        headers={name: value for name, value in request.headers.items() if name != header},
+        query={name: value for name, value in request.query.items() if name != verification.query},
+    )
 
 
 def parameters_of(request: HttpRequestInfo, names: Collection[str]) -> dict[str, Any]:

@@ -145,11 +145,11 @@ async def test_an_endpoint_response_is_the_answer_and_its_body_and_code_are_the_
     assert result.result == {"statusCode": 418, "body": {"ok": "1"}}
 
 
-class OutOfStock(UserError):
+class OutOfStockError(UserError):
     status_code = 409
 
 
-class Teapot(UserError):
+class TeapotError(UserError):
     status_code = 200
 
 
@@ -159,12 +159,14 @@ class Teapot(UserError):
         (UserError("no"), 400),
         (UserError("no", status_code=404), 404),
         (UserError("no", 499), 499),
-        (OutOfStock("none left"), 409),
-        (Teapot("odd"), 400),
+        (OutOfStockError("none left"), 409),
+        (TeapotError("odd"), 400),
         (ValueError("no"), None),
     ],
 )
-async def test_a_user_errors_status_is_kept_with_the_result(run_function: Execute, error: Exception, status: int | None):
+async def test_a_user_errors_status_is_kept_with_the_result(
+    run_function: Execute, error: Exception, status: int | None
+):
     def fails() -> None:
         raise error
 
