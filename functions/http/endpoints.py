@@ -19,7 +19,9 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
 async def call_endpoint(call: Call[AnyContent, AnyContent]) -> Reply | RawReply:
-    executed = await endpoints_handlers.call_endpoint(call.path["workflowName"], call.http, call.principal_or_none)
+    executed = await endpoints_handlers.call_endpoint(
+        call.path["workflowName"], call.http, call.query_values, call.principal_or_none
+    )
     if executed.response is not None:
         return endpoint_reply(executed.response)
     return executed_reply(executed)

@@ -13,6 +13,7 @@ from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest
 from shared.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthorizedError
 from shared.executions.idempotency import IdempotencyKey
+from shared.handlers.encoded_fields import FieldValues
 from shared.handlers.endpoint_requests import parameters_of, without_secrets
 from shared.handlers.services import get_services
 from shared.handlers.submission import Executed, submit
@@ -23,12 +24,15 @@ from shared.repositories.workflow_keys import AccessKey
 from shared.settings.environment import get_settings
 
 
-async def call_endpoint(name: str, request: HttpRequestInfo, principal: Principal | None) -> Executed:
+async def call_endpoint(
+    name: str, request: HttpRequestInfo, query: FieldValues, principal: Principal | None
+) -> Executed:
     """Runs or enqueues the workflow behind an endpoint.
 
     Args:
         name: the workflow's.
         request: as it came, without the query parameter `code`.
+        query: its query's parameters; one that comes more than once is a list.
         principal: who calls; None for nobody known, whom public endpoints take.
 
     Raises:
@@ -38,6 +42,7 @@ async def call_endpoint(name: str, request: HttpRequestInfo, principal: Principa
         MethodNotAllowedError: it does not take the method.
         TooManyRequestsError: the key, or the public endpoint, has had its calls for now.
         BadRequestError: the body, or the Idempotency-Key, can't be read.
+        PayloadTooLargeError, UnsupportedMediaTypeError: see `read_body`.
         ConflictError, InvalidInputError, StorageUnavailableError: see `submit`.
     """
     await ensure_loaded()
@@ -52,17 +57,17 @@ async def call_endpoint(name: str, request: HttpRequestInfo, principal: Principa
         allowed = ", ".join(metadata.allowed_methods)
         raise MethodNotAllowedError(f"{request.method} is not allowed here; {allowed} is", metadata.allowed_methods)
     _count(principal, name)
-    parameters = parameters_of(request, {parameter.name for parameter in metadata.parameters})
+    given = await parameters_of(request, query, metadata)
     token = secrets.token_urlsafe(32) if principal.is_public else None
     execution = ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),
         caller=principal.caller,
         organization=principal.organization,
         name=name,
-        parameters=parameters,
+        parameters=given.values,
         is_platform_admin=principal.is_platform_admin,
         is_function_key=principal.key is not None,
-        http=without_secrets(request),
+        http=replace(without_secrets(request), left_out=given.left_out),
         result_token_digest=hashlib.sha256(token.encode()).hexdigest() if token is not None else None,
         use=WORKFLOW,
     )
