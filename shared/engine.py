@@ -217,6 +217,8 @@ class Engine:
         request, logs = prepared.request, control.logs
         configuration = await self._configuration_of(request, control)
         logs.mask = configuration.mask
+        if request.http is not None and request.http.left_out and request.attempt == 1:
+            logs.add("debug", f"Left out, for want of a parameter: {', '.join(request.http.left_out)}", "engine")
         context = control.context = ExecutionContext(
             user_id=request.caller.user_id,
             email=request.caller.email,

@@ -13,8 +13,10 @@ Answers: each knows the code and the HTTP status that it is answered with (docs/
     + FunctionNotFoundError            404
   - MethodNotAllowedError              405
   - ConflictError                      409
+  - LengthRequiredError                411
   - PreconditionFailedError            412
   - PayloadTooLargeError               413
+  - UnsupportedMediaTypeError          415
   - TooManyRequestsError               429
   - ProviderFailedError                502
   - ServiceUnavailableError            503
@@ -175,6 +177,13 @@ class ConflictError(PlatformError):
     status = 409
 
 
+class LengthRequiredError(PlatformError):
+    """The request's body came in chunks and was dropped on its way: it must be sent with its length."""
+
+    code = "LengthRequired"
+    status = 411
+
+
 class PreconditionFailedError(PlatformError):
     """The thing was changed since the caller read it."""
 
@@ -187,6 +196,27 @@ class PayloadTooLargeError(PlatformError):
 
     code = "PayloadTooLarge"
     status = 413
+
+
+class UnsupportedMediaTypeError(PlatformError):
+    """The request's body has a type, charset or coding that can't be read here.
+
+    Args:
+        message: as in `PlatformError`.
+        codings: those that can be read, where the body has another (RFC 9110, section 15.5.16).
+    """
+
+    code = "UnsupportedMediaType"
+    status = 415
+    answer_headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "The codings that can be read"}
+
+    def __init__(self, message: str, codings: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.codings = list(codings)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Accept-Encoding": ", ".join(self.codings)} if self.codings else {}
 
 
 class _RetryLaterError(PlatformError):

@@ -7,6 +7,7 @@ from shared.discovery import ensure_loaded
 from shared.errors import ForbiddenError, NotFoundError
 from shared.handlers.function_views import data_providers_of
 from shared.handlers.provider_options import ask_provider, find_provider
+from shared.handlers.text_values import without_blanks
 from shared.models.data_providers import DataProviderList, ProviderOptions, ProviderQuery, ProviderRequest
 from shared.registry import WORKFLOW, get_registry
 
@@ -37,6 +38,7 @@ async def get_data_provider_options_handler(
     provider = await find_provider(name)
     if isinstance(asked, ProviderQuery):
         asked = asked.as_request([parameter.name for parameter in provider.parameters])
+        asked = asked.model_copy(update={"inputs": without_blanks(asked.inputs, provider)})
     _check_organization(asked.org_id, principal)
     if not principal.is_platform_admin:
         if provider.has_tag(WORKFLOW):

@@ -25,6 +25,7 @@ from shared.handlers.form_problems import all_with_problems, with_problems
 from shared.handlers.run_failures import failure_of
 from shared.handlers.services import get_services
 from shared.handlers.submission import Executed, replay, submit
+from shared.handlers.text_values import without_blanks
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import Form, FormDataRequest, FormPatch, FormRequest, StartupResponse
@@ -216,7 +217,7 @@ async def start_form(
     given = {
         **form.default_launch_params,
         **body.form_data,
-        **{name: value for name, value in query.items() if name in allowed},
+        **without_blanks({name: value for name, value in query.items() if name in allowed}, metadata),
     }
     request = ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),

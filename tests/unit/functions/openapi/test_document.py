@@ -92,7 +92,7 @@ def test_a_route_is_described_by_its_declaration_alone(widgets: dict[str, Any]):
         ("header", "X-Widget", False),
     ]
     assert made["requestBody"]["required"]
-    assert sorted(made["responses"]) == ["201", "400", "401", "403", "404", "409", "413", "500", "503"]
+    assert sorted(made["responses"]) == ["201", "400", "401", "403", "404", "409", "411", "413", "415", "500", "503"]
     assert sorted(made["responses"]["201"]["headers"]) == ["ETag", "Location"]
     link = made["responses"]["201"]["links"]["widgets_get"]
     assert (link["operationId"], link["parameters"]) == ("widgets_get", {"widgetId": "$response.body#/widgetId"})
