@@ -36,6 +36,11 @@ class Body:
     value: Any = None
     content: bytes = b""
 
+    @property
+    def fields(self) -> dict[str, Any] | None:
+        """Those of a form or of a JSON object; None for a body that has none."""
+        return cast("dict[str, Any]", self.value) if isinstance(self.value, dict) else None
+
 
 def check_arrival(headers: Headers, raw: bytes) -> None:
     """Refuses a body that is too long, or did not arrive; costs nothing.
