@@ -28,7 +28,7 @@ from shared.registry import (
     place_of,
 )
 
-VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email")
+VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email", "date", "datetime")
 VALID_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")

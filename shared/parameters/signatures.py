@@ -8,6 +8,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import Enum
 from typing import Any, Union, cast, get_args, get_origin
 
@@ -17,7 +18,14 @@ from shared.serialization import to_json
 
 _CONTEXT_CLASS = "ExecutionContext"
 _CONTEXT_NAME = "context"
-_SCALARS: dict[Any, str] = {str: "string", int: "int", float: "float", bool: "bool"}
+_SCALARS: dict[Any, str] = {
+    str: "string",
+    int: "int",
+    float: "float",
+    bool: "bool",
+    date: "date",
+    datetime: "datetime",
+}
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Set)
 
 

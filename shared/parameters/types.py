@@ -12,7 +12,8 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, NotRequired, Optional, Required, cast
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Optional, Required, cast
 
 from pydantic import (
     AfterValidator,
@@ -39,7 +40,13 @@ _EMAIL = re.compile(
 # RFC 5321, section 4.5.3.1.3, less the angle brackets of a path.
 _LONGEST_EMAIL = 254
 _SHOWN_CHOICES = 20
-_SCALARS = (str, int, float, bool)
+_NOT_OF_TYPE: Mapping[str, Literal["int_type", "float_type", "date_type", "datetime_type"]] = {
+    "int": "int_type",
+    "float": "float_type",
+    "date": "date_type",
+    "datetime": "datetime_type",
+}
+_SCALARS = (str, int, float, bool, date, datetime)
 
 _RULES: dict[str, tuple[str, ...]] = {
     "string": ("min_length", "max_length", "pattern", "enum"),
@@ -47,6 +54,8 @@ _RULES: dict[str, tuple[str, ...]] = {
     "int": ("min", "max", "enum"),
     "float": ("min", "max", "enum"),
     "bool": ("enum",),
+    "date": ("enum",),
+    "datetime": ("enum",),
     "json": ("enum",),
     "list": ("min_length", "max_length", "enum"),
 }
@@ -195,11 +204,9 @@ def _supported_field(hint: Any, required: bool) -> Any:
 
 
 def _refuse_bool(kind: str) -> Callable[[Any], Any]:
-    problem = "int_type" if kind == "int" else "float_type"
-
     def refuse(value: Any) -> Any:
         if value is True or value is False:
-            raise PydanticKnownError(problem)
+            raise PydanticKnownError(_NOT_OF_TYPE[kind])
         return value
 
     return refuse
@@ -327,6 +334,8 @@ _DECLARED: Mapping[str, _PlainType] = {
     "int": _PlainType(int, (BeforeValidator(_refuse_bool("int")),)),
     "float": _PlainType(FiniteFloat, (BeforeValidator(_refuse_bool("float")),)),
     "bool": _PlainType(bool),
+    "date": _PlainType(date, (BeforeValidator(_refuse_bool("date")),)),
+    "datetime": _PlainType(datetime, (BeforeValidator(_refuse_bool("datetime")),)),
     "json": _PlainType(Any, (BeforeValidator(_decode_json),)),
     "list": _PlainType(list[Any], (BeforeValidator(_decode_list),)),
 }

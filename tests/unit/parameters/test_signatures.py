@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import pytest
@@ -43,7 +43,8 @@ def function_with(annotation: Any) -> Callable[..., Any]:
         (set[str], "list", False),
         (Sequence[str], "list", False),
         (dict[str, int], "json", False),
-        (date, "json", False),
+        (date, "date", False),
+        (datetime | None, "datetime", True),
         (Colour, "json", False),
         (Any, "json", True),
         (object, "json", False),
