@@ -11,8 +11,9 @@ from shared.forms.expressions import ExpressionError, compile_expression
 from shared.forms.fitting import misfit
 from shared.forms.values import is_empty, read_value
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
+from shared.parameters.json_schema import parameters_of
 from shared.parameters.types import is_linear_pattern
-from shared.parameters.validation import parameters_of, plan_of
+from shared.parameters.validation import plan_of
 from shared.registry import FunctionMetadata, get_registry
 
 _Loc = list[str | int]
@@ -62,7 +63,7 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
 
 
 def _misfits(body: FormRequest, linked: FunctionMetadata) -> Iterator[FieldError]:
-    parameters = {parameter.name: parameter for parameter in parameters_of(linked)}
+    parameters = {parameter.name: parameter for parameter in parameters_of(linked)[0]}
     for index, field in enumerate(body.form_schema.fields):
         message = misfit(field, parameters[field.name]) if field.name in parameters else None
         if message is not None:

@@ -109,12 +109,6 @@ class CallPlan:
     is_async: bool
 
 
-def parameters_of(metadata: FunctionMetadata) -> Sequence[WorkflowParameter]:
-    """The function's parameters: those that are declared, or else those of its signature."""
-    assert metadata.function is not None
-    return metadata.parameters or read_signature(metadata.function).parameters
-
-
 def plan_of(metadata: FunctionMetadata) -> CallPlan:
     """The function's plan, made on the first call and again when a decorator has changed the metadata since."""
     known: tuple[object, object, CallPlan] | None = metadata.derived.get(_PLAN)
