@@ -351,21 +351,6 @@ def collected_by(context: ExecutionContext) -> Collected:
     )
 
 
-def masked_response(response: EndpointResponse, mask: SecretMask) -> EndpointResponse:
-    """The answer without secrets; what is no text, no bytes and no JSON becomes JSON."""
-    if mask.empty:
-        return response
-    body = response.body
-    if isinstance(body, str):
-        body = mask.text(body)
-    elif isinstance(body, (bytes, bytearray)):
-        body = mask.raw(bytes(body))
-    elif body is not None:
-        body = mask.json(to_json(body))
-    headers = {str(name): mask.text(str(value)) for name, value in (response.headers or {}).items()}
-    return EndpointResponse(body, response.status_code, headers if response.headers is not None else None)
-
-
 async def _awaited(awaitable: Awaitable[str]) -> str:
     return await awaitable
 

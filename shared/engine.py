@@ -16,21 +16,22 @@ from functools import lru_cache
 from typing import Any, cast
 
 from shared.configuration.values import Configuration
-from shared.context import ExecutionContext, RunAccess, RunConfiguration, collected_by, masked_response
+from shared.context import ExecutionContext, RunAccess, RunConfiguration, collected_by
 from shared.data_providers.cache import ProviderCache
 from shared.data_providers.cache_key import cache_key
 from shared.data_providers.options import options_of
 from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError, ProviderFailedError
 from shared.execution_request import ExecutionRequest, RunControl
+from shared.logs.buffer import LogBuffer
 from shared.logs.capture import capture_into
-from shared.logs.masking import SecretMask
 from shared.models.executions import ExecutionStatus
 from shared.models.results import EndpointResponse, ExecutionResult, Kind
 from shared.parameters.validation import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.runtime.calls import Outcome
 from shared.runtime.endings import result_of
-from shared.runtime.failures import describe_failure, message_of, user_line_of
+from shared.runtime.failures import describe_failure, message_of, status_of, user_line_of
+from shared.runtime.responses import take_response
 from shared.runtime.watch import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
 from shared.serialization import result_type, to_json
@@ -233,7 +234,7 @@ class Engine:
         limit = prepared.limit_seconds
         if control.limit_seconds is not None:
             limit = min(limit, control.limit_seconds)
-        call = _Call(prepared, context, configuration.mask)
+        call = _Call(prepared, context, logs)
         with execution_span(
             name=prepared.name,
             kind=prepared.kind,
@@ -299,10 +300,11 @@ class _Call:
     block.
     """
 
-    def __init__(self, prepared: PreparedExecution, context: ExecutionContext, mask: SecretMask) -> None:
+    def __init__(self, prepared: PreparedExecution, context: ExecutionContext, logs: LogBuffer) -> None:
         self.prepared = prepared
         self._context = context
-        self._mask = mask
+        self._logs = logs
+        self._mask = logs.mask
         script = prepared.script
         self._script_run = ScriptRun(script, context, prepared.parameters) if script is not None else None
 
@@ -349,8 +351,7 @@ class _Call:
                 message = f"The data provider {self.prepared.name!r} gave no options: {error.message}"
                 return self._failed(error.code, message, {})
         if isinstance(value, EndpointResponse):
-            answer = {"statusCode": value.status_code, "body": self._json(value.body)}
-            return self._succeeded(answer, masked_response(value, self._mask))
+            return self._succeeded(*take_response(value, self._logs))
         return self._succeeded(self._json(value))
 
     def _succeeded(self, value: Any, response: EndpointResponse | None = None) -> ExecutionResult:
@@ -374,15 +375,16 @@ class _Call:
         line = user_line_of(error)
         if line is not None:
             details["where"] = line
-        return self._failed(type(error).__name__, self._mask.text(message_of(error)), details)
+        return self._failed(type(error).__name__, self._mask.text(message_of(error)), details, status_of(error))
 
-    def _failed(self, error_type: str, message: str, details: dict[str, Any]) -> ExecutionResult:
+    def _failed(self, kind: str, message: str, details: dict[str, Any], status: int | None = None) -> ExecutionResult:
         return ExecutionResult(
             execution_id=self.prepared.request.execution_id,
             status=ExecutionStatus.FAILED,
-            error_type=error_type,
+            error_type=kind,
             error_message=message,
             error_details=details,
+            error_status_code=status,
             variables=self._variables(),
         )
 

@@ -3,6 +3,8 @@
 Answers: each knows the code and the HTTP status that it is answered with (docs/calling.md).
 
 * PlatformError                        500
+  - WorkflowFailedError                500
+    + WorkflowTimeoutError             504
   - BadRequestError                    400
   - InvalidInputError                  400
   - UnauthorizedError                  401
@@ -67,9 +69,41 @@ class PlatformError(Exception):
         self.details = details
 
     @property
+    def answer_status(self) -> int:
+        """The HTTP status of the answer."""
+        return self.status
+
+    @property
     def headers(self) -> dict[str, str]:
         """Headers that belong to the answer, besides the usual ones."""
         return {}
+
+
+class WorkflowFailedError(PlatformError):
+    """The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status.
+
+    Args:
+        message: as in `PlatformError`.
+        details: as in `PlatformError`; `executionId` is always there.
+        user_status: of the `UserError` that the workflow raised, 400 to 499; None for any other failure.
+    """
+
+    code = "WorkflowFailed"
+
+    def __init__(self, message: str, details: Mapping[str, Any], user_status: int | None = None) -> None:
+        super().__init__(message, details)
+        self._user_status = user_status
+
+    @property
+    def answer_status(self) -> int:
+        return self.status if self._user_status is None else self._user_status
+
+
+class WorkflowTimeoutError(WorkflowFailedError):
+    """The workflow behind an endpoint was stopped at its time limit."""
+
+    code = "WorkflowTimeout"
+    status = 504
 
 
 class BadRequestError(PlatformError):
@@ -249,7 +283,26 @@ class ProviderTimeoutError(PlatformError):
 
 
 class UserError(Exception):
-    """Raised by a workflow to tell its caller something: the message is shown to the caller as it is."""
+    """Raised by a workflow to tell its caller something: the message is shown to the caller as it is.
+
+    Args:
+        message: a sentence for the caller.
+        status_code: 400 to 499, the answer's status at `/api/endpoints`; left out, that of the class, 400. The other
+            ways in answer 200 with the status `Failed`.
+
+    Raises:
+        ValueError: the status is another.
+    """
+
+    status_code: int = 400
+
+    def __init__(self, message: object = "", status_code: int | None = None) -> None:
+        super().__init__(message)
+        if status_code is None:
+            return
+        if type(status_code) is bool or not isinstance(status_code, int) or not 400 <= status_code <= 499:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"UserError takes a status_code from 400 to 499, not {status_code!r}")
+        self.status_code = int(status_code)
 
 
 class ConfigurationError(Exception):

@@ -34,6 +34,7 @@ class ExecutionRequest:
         attempt: 1 at the first try.
         trigger: what made it run: a call, or a message of the queue.
         http: the request behind an endpoint.
+        rerun_of: the execution that is done again; None for one of its own.
         result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
     """
 
@@ -54,6 +55,7 @@ class ExecutionRequest:
     attempt: int = 1
     trigger: Literal["http", "queue"] = "http"
     http: HttpRequestInfo | None = None
+    rerun_of: str | None = None
     result_token_digest: str | None = None
 
     @property

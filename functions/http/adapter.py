@@ -48,7 +48,7 @@ class Call(Generic[BodyT, QueryT]):
         body, query: read as the route's models.
         path: the route's parameters.
         http: the request as it came, without the query parameter that is Azure's.
-        query_values: the query's parameters; one that comes more than once is a list.
+        url: the whole address that was called, which signatures are made of.
         route: method and path of the request, below `/api`.
         declared: the route as it is declared.
     """
@@ -58,7 +58,7 @@ class Call(Generic[BodyT, QueryT]):
     query: QueryT
     path: Mapping[str, str]
     http: HttpRequestInfo
-    query_values: FieldValues
+    url: str
     route: str
     declared: Route
 
@@ -148,7 +148,8 @@ def route(
 
     def decorate(entry_point: EntryPoint[BodyT, QueryT]) -> EntryPoint[BodyT, QueryT]:
         async def serve(req: func.HttpRequest) -> func.HttpResponse:
-            return await _guarded(req, functools.partial(_serve, declared, entry_point, req))
+            response = await _guarded(req, functools.partial(_serve, declared, entry_point, req))
+            return _without_body(response) if method == "HEAD" else response
 
         register(blueprint, name, path, [method], serve)
         return entry_point
@@ -183,7 +184,7 @@ async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.H
         query=_read_query(query, declared.query),
         path=dict(req.route_params),
         http=HttpRequestInfo(declared.method, headers, {name: joined(value) for name, value in query.items()}, raw),
-        query_values=query,
+        url=req.url,
         route=f"{declared.method} {declared.path.format_map(req.route_params)}",
         declared=declared,
     )
@@ -205,9 +206,14 @@ async def _guarded(req: func.HttpRequest, serve: Callable[[], Awaitable[func.Htt
 
 def error_response(error: PlatformError) -> func.HttpResponse:
     """The answer that an error becomes."""
+    return _response(error_reply(error))
+
+
+def error_reply(error: PlatformError, headers: Mapping[str, str] | None = None) -> Reply:
+    """The same, with headers besides."""
     details = dict(error.details) if error.details is not None else None
     model = ErrorResponse(error=error.code, message=error.message, details=details)
-    return _response(Reply(model, error.status, error.headers))
+    return Reply(model, error.answer_status, {**error.headers, **(headers or {})})
 
 
 def _response(reply: Reply | RawReply) -> func.HttpResponse:
@@ -221,6 +227,16 @@ def _response(reply: Reply | RawReply) -> func.HttpResponse:
     else:
         text = to_json(reply.model, by_alias=True)
     return func.HttpResponse(text, status_code=reply.status, headers=headers, mimetype="application/json")
+
+
+def _without_body(response: func.HttpResponse) -> func.HttpResponse:
+    """The same answer as a HEAD has it (RFC 9110, section 9.3.2)."""
+    return func.HttpResponse(
+        status_code=response.status_code,
+        headers=dict(response.headers),
+        mimetype=response.mimetype,
+        charset=response.charset,
+    )
 
 
 async def _read_body(headers: Mapping[str, str], raw: bytes, model: type[BodyT]) -> BodyT:

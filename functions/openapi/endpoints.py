@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from functions.http.routes import JSON, Route
-from functions.openapi.operations import header_parameters, responses_of
+from functions.openapi.operations import WITHOUT_BODY, header_parameters, responses_of
 from functions.openapi.schemas import Schema, Schemas, free_parameters, query_parameter
 from functions.openapi.security import security_of
 from shared.errors import MethodNotAllowedError
@@ -18,6 +18,7 @@ from shared.parameters.json_schema import (
     parameters_schema,
 )
 from shared.registry import FunctionMetadata
+from shared.webhook_signatures import read_verification
 
 # Azure's own: what stands there is neither passed on nor recorded.
 _RESERVED = "code"
@@ -41,16 +42,38 @@ def endpoint_operation(
         "operationId": f"{route.name}_{metadata.name}",
         "tags": ["endpoints"],
         "summary": metadata.description or metadata.name,
-        "parameters": header_parameters(own),
+        "parameters": [*header_parameters(own), *_delivery_parameters(route.method, metadata)],
         "responses": responses_of(own, schemas, links),
         "security": security_of(route.access, is_public=metadata.public_endpoint),
     }
-    if route.method in ("GET", "DELETE"):
+    if route.method in WITHOUT_BODY:
         operation["parameters"] = [*_query(metadata), *operation["parameters"]]
     else:
         schema = parameters_schema(metadata)
         operation["requestBody"] = {"required": "required" in schema, "content": {JSON: {"schema": schema}}}
     return operation
+
+
+def _delivery_parameters(method: str, metadata: FunctionMetadata) -> list[Schema]:
+    """What proves who sent a delivery, and the header that tells it from others."""
+    found: list[Schema] = []
+    if metadata.verify is not None:
+        verification = read_verification(metadata.verify)
+        if method in verification.methods and method != "HEAD":
+            found += [_proof("header", name, verification.kind) for name in verification.headers]
+            found += [_proof("query", verification.query, verification.kind)] if verification.query else []
+    if metadata.dedupe_header is not None:
+        about = "The delivery's id: one that comes again gets the first run's answer, unless that run failed."
+        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+        found.append(
+            {"name": metadata.dedupe_header, "in": "header", "required": False, "description": about, "schema": schema}
+        )
+    return found
+
+
+def _proof(place: str, name: str, kind: str) -> Schema:
+    about = f"Proves who sent it (verify, {kind}); without it, or when it is wrong, the answer is 401."
+    return {"name": name, "in": place, "required": True, "description": about, "schema": {"type": "string"}}
 
 
 def _query(metadata: FunctionMetadata) -> list[Schema]:

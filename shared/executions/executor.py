@@ -372,6 +372,7 @@ def _new_record(prepared: PreparedExecution, now: datetime, *, is_queued: bool) 
         input_data=to_json(dict(request.parameters)),
         http=request.http.as_json() if request.http is not None and is_queued else None,
         result_token_digest=request.result_token_digest,
+        rerun_of=request.rerun_of,
         code=request.code,
         attempt=request.attempt,
         # The queue message is a call that the store does not see.

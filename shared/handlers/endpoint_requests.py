@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.context import HttpRequestInfo
-from shared.handlers.encoded_fields import FieldValues, joined
+from shared.handlers.blanks import without_blanks
+from shared.handlers.encoded_fields import joined, read_query
 from shared.handlers.media_types import MediaType
 from shared.handlers.request_bodies import Body, read_body
-from shared.handlers.text_values import without_blanks
 from shared.parameters.json_schema import is_required
 from shared.parameters.json_schema import parameters_of as described_parameters
 from shared.parameters.validation import ParameterValidator, plan_of
 from shared.registry import FunctionMetadata
+from shared.webhook_signatures import Verification
 
 BODY_PARAMETER = "body"
 _TEXT_TYPES = ("string", "email")
@@ -54,6 +55,18 @@ def without_secrets(request: HttpRequestInfo) -> HttpRequestInfo:
     return replace(request, headers=headers)
 
 
+def without_token(request: HttpRequestInfo, verification: Verification) -> HttpRequestInfo:
+    """The request without the token that it was verified by; signatures may stay, since each is good for one."""
+    if verification.kind != "token":
+        return request
+    header = (verification.header or "").lower()
+    return replace(
+        request,
+        headers={name: value for name, value in request.headers.items() if name != header},
+        query={name: value for name, value in request.query.items() if name != verification.query},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class GivenParameters:
     """What a request gives a workflow, and the names of what it gives besides, in the order in which they came."""
@@ -62,7 +75,7 @@ class GivenParameters:
     left_out: tuple[str, ...]
 
 
-async def parameters_of(request: HttpRequestInfo, query: FieldValues, metadata: FunctionMetadata) -> GivenParameters:
+async def parameters_of(request: HttpRequestInfo, url: str, metadata: FunctionMetadata) -> GivenParameters:
     """Query and body as one; the body wins.
 
     A JSON object or a form gives a parameter for each of its fields, a field that comes more than once a list. What the
@@ -72,8 +85,8 @@ async def parameters_of(request: HttpRequestInfo, query: FieldValues, metadata: 
     the other parameters are optional, an object or a form's fields, too. Other bodies are only in `context.request`.
 
     Args:
-        request: as it came.
-        query: its query's parameters.
+        request: as it came, with the parameters of its query that are for workflows.
+        url: the whole address that was called.
         metadata: the workflow's.
 
     Raises:
@@ -81,6 +94,7 @@ async def parameters_of(request: HttpRequestInfo, query: FieldValues, metadata: 
     """
     takes = _taken_by(metadata)
     body = await read_body(request.headers, request.body)
+    query = {name: value for name, value in read_query(url).items() if name in request.query}
     values = without_blanks(query, metadata)
     for name in takes.joined & values.keys():
         values[name] = joined(values[name])

@@ -38,6 +38,8 @@ def _workflow_model(metadata: FunctionMetadata) -> WorkflowModel:
         disable_global_key=metadata.disable_global_key,
         public_endpoint=metadata.public_endpoint,
         source=metadata.source,
+        verify=metadata.verify,
+        dedupe_header=metadata.dedupe_header,
     )
 
 

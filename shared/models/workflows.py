@@ -46,3 +46,5 @@ class WorkflowModel(ApiModel):
     disable_global_key: bool
     public_endpoint: bool
     source: str | None
+    verify: str | None
+    dedupe_header: str | None

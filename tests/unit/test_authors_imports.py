@@ -57,7 +57,9 @@ EXPORTED: dict[str, dict[str, str | None]] = {
         "StorageUnavailableError": "(message='Storage is out of reach', retry_after=5, *, is_uncertain=False)",
         "TooManyRequestsError": "(message, retry_after, details=None)",
         "UnauthorizedError": "(message, details=None)",
-        "UserError": None,
+        "UserError": "(message='', status_code=None)",
+        "WorkflowFailedError": None,
+        "WorkflowTimeoutError": None,
     },
     "shared.testing": {
         "TEST_CALLER": None,

@@ -41,6 +41,7 @@ class ExecutionRecord:
         input_data: the parameters.
         http: the HTTP request behind an endpoint, for a run from the queue.
         code: a script's source, in base64 as it came.
+        rerun_of: the execution that this one does again; None for one of its own.
         end: what it came to; None until then.
         progress: what the run last reported about itself.
         attempt: 1 for the first run.
@@ -75,6 +76,7 @@ class ExecutionRecord:
     input_data: JsonObject | None = None
     http: JsonObject | None = None
     code: str | None = None
+    rerun_of: str | None = None
     started_at: datetime | None = None
     end: ExecutionResult | None = None
     progress: JsonObject | None = None
