@@ -12,6 +12,7 @@ from shared.models.base import ApiModel, UtcDatetime, example
 from shared.models.data_providers import Option
 
 MOST_FIELDS = 50
+MOST_OPTIONS = 1000
 FieldType = Literal[
     "text",
     "email",
@@ -32,17 +33,17 @@ FieldType = Literal[
 DISPLAY_TYPES = frozenset({"markdown", "html"})
 CHOICE_TYPES = frozenset({"select", "multiselect", "radio"})
 TEXT_TYPES = frozenset({"text", "textarea", "email", "password"})
-_FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
 
 
 def _field_name(name: str) -> str:
-    if _FIELD_NAME.match(name) is None:
+    if FIELD_NAME.match(name) is None:
         raise ValueError("must begin with a letter or _, and have letters, digits and _ only, at most 63")
     return name
 
 
 FieldName = Annotated[
-    str, AfterValidator(_field_name), WithJsonSchema({"type": "string", "pattern": _FIELD_NAME.pattern})
+    str, AfterValidator(_field_name), WithJsonSchema({"type": "string", "pattern": FIELD_NAME.pattern})
 ]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
@@ -109,7 +110,7 @@ class FormField(ApiModel):
     placeholder: str | None = Field(default=None, max_length=500)
     help_text: str | None = Field(default=None, max_length=2000)
     visibility_expression: Expression | None = None
-    options: list[FormOption] | None = Field(default=None, max_length=1000)
+    options: list[FormOption] | None = Field(default=None, max_length=MOST_OPTIONS)
     allowed_types: list[str] | None = Field(default=None, max_length=50)
     multiple: bool = False
     max_size_mb: float | None = Field(default=None, gt=0, le=10_000, alias="maxSizeMB")
