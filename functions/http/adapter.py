@@ -49,6 +49,7 @@ class Call(Generic[BodyT, QueryT]):
         path: the route's parameters.
         http: the request as it came, without the query parameter that is Azure's.
         url: the whole address that was called, which signatures are made of.
+        query_values: the query's parameters; one that comes more than once is a list.
         route: method and path of the request, below `/api`.
         declared: the route as it is declared.
     """
@@ -59,6 +60,7 @@ class Call(Generic[BodyT, QueryT]):
     path: Mapping[str, str]
     http: HttpRequestInfo
     url: str
+    query_values: FieldValues
     route: str
     declared: Route
 
@@ -185,6 +187,7 @@ async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.H
         path=dict(req.route_params),
         http=HttpRequestInfo(declared.method, headers, {name: joined(value) for name, value in query.items()}, raw),
         url=req.url,
+        query_values=query,
         route=f"{declared.method} {declared.path.format_map(req.route_params)}",
         declared=declared,
     )

@@ -19,8 +19,9 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 async def call_endpoint(call: Call[AnyContent, AnyContent]) -> Reply | RawReply:
-    name = call.path["workflowName"]
-    executed = await endpoints_handlers.call_endpoint(name, call.http, call.url, call.principal_or_none)
+    executed = await endpoints_handlers.call_endpoint(
+        call.path["workflowName"], call.http, call.query_values, call.url, call.principal_or_none
+    )
     if executed is None:
         return RawReply(b"", 200, {})
     if executed.failure is not None:

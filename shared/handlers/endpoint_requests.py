@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.context import HttpRequestInfo
 from shared.handlers.blanks import without_blanks
-from shared.handlers.encoded_fields import joined, read_query
+from shared.handlers.encoded_fields import FieldValues, joined
 from shared.handlers.media_types import MediaType
 from shared.handlers.request_bodies import Body, read_body
 from shared.parameters.json_schema import is_required
@@ -55,16 +55,19 @@ def without_secrets(request: HttpRequestInfo) -> HttpRequestInfo:
     return replace(request, headers=headers)
 
 
-def without_token(request: HttpRequestInfo, verification: Verification) -> HttpRequestInfo:
-    """The request without the token that it was verified by; signatures may stay, since each is good for one."""
+def without_token(
+    request: HttpRequestInfo, query: FieldValues, verification: Verification
+) -> tuple[HttpRequestInfo, FieldValues]:
+    """The request and its query without the token that it was verified by; signatures stay, each is good for one."""
     if verification.kind != "token":
-        return request
+        return request, query
     header = (verification.header or "").lower()
-    return replace(
+    kept = replace(
         request,
         headers={name: value for name, value in request.headers.items() if name != header},
         query={name: value for name, value in request.query.items() if name != verification.query},
     )
+    return kept, {name: value for name, value in query.items() if name != verification.query}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class GivenParameters:
     left_out: tuple[str, ...]
 
 
-async def parameters_of(request: HttpRequestInfo, url: str, metadata: FunctionMetadata) -> GivenParameters:
+async def parameters_of(request: HttpRequestInfo, query: FieldValues, metadata: FunctionMetadata) -> GivenParameters:
     """Query and body as one; the body wins.
 
     A JSON object or a form gives a parameter for each of its fields, a field that comes more than once a list. What the
@@ -85,8 +88,8 @@ async def parameters_of(request: HttpRequestInfo, url: str, metadata: FunctionMe
     the other parameters are optional, an object or a form's fields, too. Other bodies are only in `context.request`.
 
     Args:
-        request: as it came, with the parameters of its query that are for workflows.
-        url: the whole address that was called.
+        request: as it came.
+        query: its query's parameters.
         metadata: the workflow's.
 
     Raises:
@@ -94,7 +97,6 @@ async def parameters_of(request: HttpRequestInfo, url: str, metadata: FunctionMe
     """
     takes = _taken_by(metadata)
     body = await read_body(request.headers, request.body)
-    query = {name: value for name, value in read_query(url).items() if name in request.query}
     values = without_blanks(query, metadata)
     for name in takes.joined & values.keys():
         values[name] = joined(values[name])

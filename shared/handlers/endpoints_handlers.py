@@ -14,6 +14,7 @@ from shared.engine import ExecutionRequest
 from shared.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthorizedError
 from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.delivery_checks import check_delivery
+from shared.handlers.encoded_fields import FieldValues
 from shared.handlers.endpoint_answers import failure_of_run
 from shared.handlers.endpoint_requests import parameters_of, without_secrets, without_token
 from shared.handlers.services import get_services
@@ -26,12 +27,15 @@ from shared.settings.environment import get_settings
 from shared.webhook_signatures import read_verification
 
 
-async def call_endpoint(name: str, request: HttpRequestInfo, url: str, principal: Principal | None) -> Executed | None:
+async def call_endpoint(
+    name: str, request: HttpRequestInfo, query: FieldValues, url: str, principal: Principal | None
+) -> Executed | None:
     """Runs or enqueues the workflow behind an endpoint.
 
     Args:
         name: the workflow's.
         request: as it came, without the query parameter `code`.
+        query: its query's parameters; one that comes more than once is a list.
         url: the whole address that was called.
         principal: who calls; None for nobody known, whom public endpoints take.
 
@@ -47,8 +51,8 @@ async def call_endpoint(name: str, request: HttpRequestInfo, url: str, principal
         MethodNotAllowedError: it does not take the method.
         TooManyRequestsError: the key, or the public endpoint, has had its calls for now.
         BadRequestError: the body, or the Idempotency-Key, can't be read.
-        ServiceUnavailableError: the secret that calls are verified with can't be had.
         PayloadTooLargeError, UnsupportedMediaTypeError: see `read_body`.
+        ServiceUnavailableError: the secret that calls are verified with can't be had.
         ConflictError, InvalidInputError, StorageUnavailableError: see `submit`.
     """
     await ensure_loaded()
@@ -68,11 +72,11 @@ async def call_endpoint(name: str, request: HttpRequestInfo, url: str, principal
             return None
         if request.method in verification.methods:
             await check_delivery(name, verification, request, url, principal)
-            request = without_token(request, verification)
+            request, query = without_token(request, query, verification)
         else:
             verification = None
     _count(principal, name, is_verified=verification is not None)
-    given = await parameters_of(request, url, metadata)
+    given = await parameters_of(request, query, metadata)
     token = secrets.token_urlsafe(32) if principal.is_public else None
     execution = ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),

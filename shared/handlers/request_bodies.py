@@ -39,7 +39,8 @@ class Body:
     @property
     def fields(self) -> dict[str, Any] | None:
         """Those of a form or of a JSON object; None for a body that has none."""
-        return cast("dict[str, Any]", self.value) if isinstance(self.value, dict) else None
+        value = self.value
+        return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def check_arrival(headers: Headers, raw: bytes) -> None:
