@@ -62,8 +62,9 @@ def test_text_gives_what_json_gives(name: str):
         def check(sent: Any) -> None:
             expected = taken(HttpRequestInfo("POST", {}, {}, json.dumps({"p": sent}).encode()), {})
             ways = requests_of([("p", text_of(sent))])
-            if isinstance(sent, list) and len(sent) > 1:
-                # A value chosen from several is never split on its way, whatever is in it.
+            if isinstance(sent, list) and len(sent) > 1 and name != "list":
+                # A value chosen from several is never split on its way, whatever is in it. Without an annotation of
+                # its items a list of text stays one.
                 ways += requests_of([("p", text_of(item)) for item in sent])
             for request, query in ways:
                 found = taken(request, query)
