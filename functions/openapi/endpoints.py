@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from functions.http.routes import JSON, Route
 from functions.openapi.operations import WITHOUT_BODY, header_parameters, responses_of
-from functions.openapi.schemas import Schema, Schemas, free_parameters, query_parameter
+from functions.openapi.schemas import Schema, Schemas, free_parameters, is_plain_value, query_parameter
 from functions.openapi.security import security_of
 from shared.errors import MethodNotAllowedError
+from shared.handlers.endpoint_requests import BODY_PARAMETER
+from shared.handlers.media_types import FORM, MULTIPART, PLAIN_TEXT, XML
 from shared.parameters.json_schema import (
     is_required,
     may_return_response,
@@ -49,9 +51,26 @@ def endpoint_operation(
     if route.method in WITHOUT_BODY:
         operation["parameters"] = [*_query(metadata), *operation["parameters"]]
     else:
-        schema = parameters_schema(metadata)
-        operation["requestBody"] = {"required": "required" in schema, "content": {JSON: {"schema": schema}}}
+        operation["requestBody"] = _request_body(metadata)
     return operation
+
+
+def _request_body(metadata: FunctionMetadata) -> Schema:
+    """The bodies that give the workflow its parameters; what it does not know is left out."""
+    parameters, _ = parameters_of(metadata)
+    fields = parameters_schema(metadata) | {"additionalProperties": True}
+    # What has a structure is JSON text in a form.
+    encoded = {
+        name: {"contentType": JSON} for name, schema in fields["properties"].items() if not is_plain_value(schema)
+    }
+    form = {"schema": fields, **({"encoding": encoded} if encoded else {})}
+    content: Schema = {JSON: {"schema": fields}, FORM: form, MULTIPART: form}
+    whole = next((parameter for parameter in parameters if parameter.name == BODY_PARAMETER), None)
+    if whole is not None:
+        if not any(is_required(parameter) for parameter in parameters if parameter is not whole):
+            content[JSON] = {"schema": {"anyOf": [fields, parameter_schema(whole)]}}
+        content[PLAIN_TEXT] = content[XML] = {"schema": {"type": "string"}}
+    return {"required": "required" in fields, "content": content}
 
 
 def _delivery_parameters(method: str, metadata: FunctionMetadata) -> list[Schema]:

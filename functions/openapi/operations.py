@@ -13,6 +13,7 @@ from functions.openapi.security import security_of
 from shared.access.authentication import ORGANIZATION_HEADER
 from shared.access.principal import Access
 from shared.errors import PlatformError, WorkflowFailedError
+from shared.handlers.media_types import FORM, MULTIPART, PLAIN_TEXT, XML
 from shared.models.errors import ErrorResponse
 
 _ADMIN_ONLY = "For administrators."
@@ -107,12 +108,9 @@ def _request_body(route: Route, schemas: Schemas) -> Schema | None:
     if route.body is Nothing or (route.body is AnyContent and route.method in WITHOUT_BODY):
         return None
     if route.body is AnyContent:
-        forms = {"type": "object", "additionalProperties": {"type": "string"}}
-        content: Schema = {
-            JSON: {},
-            "application/x-www-form-urlencoded": {"schema": forms},
-            "text/plain": {"schema": {"type": "string"}},
-        }
+        form = {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}
+        text = {"schema": {"type": "string"}}
+        content: Schema = {JSON: {}, FORM: form, MULTIPART: form, PLAIN_TEXT: text, XML: text}
         return {"required": False, "content": content}
     schema = schemas.request(route.body)
     return {"required": bool(schemas.dereferenced(schema).get("required")), "content": {JSON: {"schema": schema}}}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.errors import ForbiddenError, NotFoundError
+from shared.handlers.blanks import without_blanks
 from shared.handlers.function_views import data_providers_of
 from shared.handlers.provider_options import ask_provider, find_provider
-from shared.handlers.text_values import without_blanks
 from shared.models.data_providers import DataProviderList, ProviderOptions, ProviderQuery, ProviderRequest
 from shared.registry import WORKFLOW, get_registry
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from shared.context import HttpRequestInfo
+from shared.handlers.blanks import without_blanks
 from shared.handlers.encoded_fields import FieldValues, joined
 from shared.handlers.media_types import MediaType
 from shared.handlers.request_bodies import Body, read_body
-from shared.handlers.text_values import without_blanks
 from shared.parameters.json_schema import is_required
 from shared.parameters.json_schema import parameters_of as described_parameters
 from shared.parameters.validation import ParameterValidator, plan_of
@@ -100,7 +100,7 @@ async def parameters_of(request: HttpRequestInfo, query: FieldValues, metadata: 
     values = without_blanks(query, metadata)
     for name in takes.joined & values.keys():
         values[name] = joined(values[name])
-    fields = cast("dict[str, Any]", body.value) if isinstance(body.value, dict) else {}
+    fields = body.fields or {}
     if body.kind == "form":
         fields = without_blanks(fields, metadata)
     unknown = [name for name in values if not takes.validator.takes(name)]
@@ -110,7 +110,7 @@ async def parameters_of(request: HttpRequestInfo, query: FieldValues, metadata: 
     else:
         values.update(fields)
         unknown += [name for name in fields if not takes.validator.takes(name)]
-        if body.value is not None and not isinstance(body.value, dict):
+        if body.value is not None and body.fields is None:
             unknown.append(BODY_PARAMETER)
     known = {name: value for name, value in values.items() if takes.validator.takes(name)}
     return GivenParameters(known, _shown(unknown))
@@ -143,10 +143,10 @@ class _Taken:
         """Whether the parameter `body` gets this body."""
         if BODY_PARAMETER not in self.names or body.value is None:
             return False
-        if not isinstance(body.value, dict):
+        if body.fields is None:
             return True
         is_text = BODY_PARAMETER in self.joined
-        return self.whole_fields and BODY_PARAMETER not in body.value and not (is_text and body.kind == "form")
+        return self.whole_fields and BODY_PARAMETER not in body.fields and not (is_text and body.kind == "form")
 
 
 def _taken_by(metadata: FunctionMetadata) -> _Taken:

@@ -18,6 +18,7 @@ from shared.executions.idempotency import IdempotencyKey
 from shared.forms.checks import submitted_values
 from shared.forms.definitions import check_definition
 from shared.forms.state import FormState
+from shared.handlers.blanks import without_blanks
 from shared.handlers.form_access import find_form, form_to_run, may_see
 from shared.handlers.form_choices import current_choices
 from shared.handlers.form_files import resolve_files
@@ -25,7 +26,6 @@ from shared.handlers.form_problems import all_with_problems, with_problems
 from shared.handlers.run_failures import failure_of
 from shared.handlers.services import get_services
 from shared.handlers.submission import Executed, replay, submit
-from shared.handlers.text_values import without_blanks
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import Form, FormDataRequest, FormPatch, FormRequest, StartupResponse

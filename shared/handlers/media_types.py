@@ -16,6 +16,7 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 PLAIN_TEXT = "text/plain"
+XML = "application/xml"
 ANY_BYTES = "application/octet-stream"
 
 UTF_8 = "utf-8"

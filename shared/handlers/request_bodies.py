@@ -36,6 +36,12 @@ class Body:
     value: Any = None
     content: bytes = b""
 
+    @property
+    def fields(self) -> dict[str, Any] | None:
+        """Those of a form or of a JSON object; None for a body that has none."""
+        value = self.value
+        return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
 
 def check_arrival(headers: Headers, raw: bytes) -> None:
     """Refuses a body that is too long, or did not arrive; costs nothing.

@@ -102,7 +102,7 @@ async def by_command_line(given: dict[str, Any]) -> Errors:
 async def by_endpoint(given: dict[str, Any]) -> Errors:
     request = HttpRequestInfo("POST", {"content-type": "application/json"}, {}, json.dumps(given).encode())
     with pytest.raises(InvalidInputError) as caught:
-        await call_endpoint("typed", request, {}, ADMIN)
+        await call_endpoint("typed", request, {}, "", ADMIN)
     return [(error["loc"], error["type"]) for error in caught.value.errors]
 
 
