@@ -371,6 +371,7 @@ def _new_record(prepared: PreparedExecution, now: datetime, *, is_queued: bool) 
         # What the caller sent, not what validation made of it: a run from the queue is validated again.
         input_data=to_json(dict(request.parameters)),
         http=request.http.as_json() if request.http is not None and is_queued else None,
+        files=request.files or None,
         result_token_digest=request.result_token_digest,
         code=request.code,
         attempt=request.attempt,
@@ -389,6 +390,7 @@ def _request_of(record: ExecutionRecord, organization: Organization | None) -> E
         is_platform_admin=record.is_platform_admin,
         is_function_key=record.is_function_key,
         form_id=record.form_id,
+        files=record.files or {},
         http=HttpRequestInfo.from_json(record.http) if record.http is not None else None,
         use=WORKFLOW,
         attempt=record.attempt,

@@ -176,6 +176,7 @@ async def rerun_execution(
         parameters=record.input_data or {},
         is_platform_admin=principal.is_platform_admin,
         form_id=record.form_id,
+        files=record.files or {},
         use=None if record.is_script else WORKFLOW,
     )
     return await submit(request, principal, idempotency_key)

@@ -183,6 +183,7 @@ async def execute_form_handler(
         parameters=values | files.values,
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,
+        files=files.given,
         use=WORKFLOW,
     )
     if files.uploads:

@@ -40,6 +40,7 @@ class ExecutionRecord:
         result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
         input_data: the parameters.
         http: the HTTP request behind an endpoint, for a run from the queue.
+        files: the uploaded files among the parameters; see `ExecutionRequest`.
         code: a script's source, in base64 as it came.
         end: what it came to; None until then.
         progress: what the run last reported about itself.
@@ -74,6 +75,7 @@ class ExecutionRecord:
     result_token_digest: str | None = None
     input_data: JsonObject | None = None
     http: JsonObject | None = None
+    files: JsonObject | None = None
     code: str | None = None
     started_at: datetime | None = None
     end: ExecutionResult | None = None

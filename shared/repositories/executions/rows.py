@@ -151,6 +151,7 @@ PAYLOADS = (
     _Payload("code", "record", ("code",)),
     _Payload("input", "record", ("input_data",)),
     _Payload("http", "record", ("http",)),
+    _Payload("files", "record", ("files",)),
     _Payload("progress", "record", ("progress",)),
     _Payload("attempts", "record", ("attempts",), is_optional=True),
     _Payload("failure", "end", ("error_message", "error_type", "error_details"), "list"),
