@@ -67,6 +67,7 @@ class PreparedExecution:
         kind: what is run, and as what.
         parameters: as they were validated.
         limit_seconds: how long the run may take, by what the function says and what it is run as.
+        secrets: the values of parameters that are not to be shown.
         metadata, plan: of the function; None for a script.
         script: None for a function.
     """
@@ -76,6 +77,7 @@ class PreparedExecution:
     kind: Kind
     parameters: dict[str, Any]
     limit_seconds: float
+    secrets: frozenset[str] = frozenset()
     metadata: FunctionMetadata | None = None
     plan: CallPlan | None = None
     script: Script | None = None
@@ -141,6 +143,7 @@ def prepare(request: ExecutionRequest, metadata: FunctionMetadata | None = None)
         name=metadata.name,
         kind=use,
         parameters=plan.validator.validate(request.parameters),
+        secrets=request.secrets,
         limit_seconds=min(limit, DATA_PROVIDER_LIMIT_SECONDS) if use == DATA_PROVIDER else limit,
         metadata=metadata,
         plan=plan,
@@ -220,6 +223,8 @@ class Engine:
     async def _run(self, prepared: PreparedExecution, control: RunControl) -> ExecutionResult:
         request, logs = prepared.request, control.logs
         configuration = await self._configuration_of(request, control)
+        if prepared.secrets:
+            configuration = replace(configuration, mask=SecretMask(prepared.secrets, configuration.mask))
         logs.mask = configuration.mask
         read_file = control.read_file or GivenFiles(request.files, self._files).read
         context = control.context = ExecutionContext(

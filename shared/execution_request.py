@@ -42,6 +42,7 @@ class ExecutionRequest:
         attempt: 1 at the first try.
         trigger: what made it run: a call, or a message of the queue.
         http: the request behind an endpoint.
+        secrets: texts among the parameters that are not to be shown: what stands in a form's fields for passwords.
         files: the uploaded files among the parameters, by upload id: `blobName` and `size`.
         result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
     """
@@ -63,6 +64,7 @@ class ExecutionRequest:
     attempt: int = 1
     trigger: Literal["http", "queue"] = "http"
     http: HttpRequestInfo | None = None
+    secrets: frozenset[str] = frozenset()
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     result_token_digest: str | None = None
 

@@ -150,6 +150,7 @@ PAYLOADS = (
     ),
     _Payload("code", "record", ("code",)),
     _Payload("input", "record", ("input_data",)),
+    _Payload("hiddenInput", "record", ("hidden_input",)),
     _Payload("http", "record", ("http",)),
     _Payload("files", "record", ("files",)),
     _Payload("progress", "record", ("progress",)),
