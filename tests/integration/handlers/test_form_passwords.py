@@ -90,7 +90,7 @@ async def test_a_short_password_is_masked_in_the_input():
 async def test_a_run_from_the_queue_has_the_password_and_so_has_one_that_is_run_again():
     execution_id = await submitted("sign_later")
     assert (await shown(execution_id))["inputData"]["password"] == MASK
-    again = (await rerun_execution((await finished(execution_id))["execution_id"], ADMIN)).answer.execution_id
+    again = (await rerun_execution((await finished(execution_id))["executionId"], ADMIN)).answer.execution_id
     await finished(again)
 
 
