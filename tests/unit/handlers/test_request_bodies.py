@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from shared.errors import PlatformError
 from shared.handlers.content_codings import decoded_body
 from shared.handlers.encoded_fields import read_query
-from shared.handlers.multipart_bodies import file_name
 from shared.handlers.request_bodies import MAX_BODY_BYTES, Body, check_arrival, read_body, read_json_object
 
 FORM = "application/x-www-form-urlencoded"
@@ -325,17 +324,10 @@ def test_a_query_has_a_bound():
 
 @pytest.mark.parametrize(
     ("given", "name"),
-    [
-        ("a.pdf", "a.pdf"),
-        ("../x/.env", ".env"),
-        ("c:\\d\\e.txt", "e.txt"),
-        ("a\nb\x00.pdf", "ab.pdf"),
-        ("..", "file"),
-        ("x/", "file"),
-    ],
+    [("a.pdf", "a.pdf"), ("../x/.env", ".env"), ("a\tb\x00.pdf", "ab.pdf"), ("..", "file"), ("x/", "file")],
 )
-def test_a_files_name_has_no_path(given: str, name: str):
-    assert file_name(given) == name
+async def test_a_files_name_has_no_path(given: str, name: str):
+    assert (await read(multipart(file("f", given, b"1")), BOUNDARY)).value["f"]["name"] == name
 
 
 async def longest_pause(raw: bytes, kind: str, coding: str | None = None) -> float:
