@@ -21,9 +21,10 @@ from shared.data_providers.cache import ProviderCache
 from shared.data_providers.cache_key import cache_key
 from shared.data_providers.options import options_of
 from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError, ProviderFailedError
-from shared.execution_request import ExecutionRequest, RunControl
+from shared.execution_request import ExecutionRequest, RunControl, note_left_out
 from shared.logs.buffer import LogBuffer
 from shared.logs.capture import capture_into
+from shared.logs.masking import SecretMask
 from shared.models.executions import ExecutionStatus
 from shared.models.results import EndpointResponse, ExecutionResult, Kind
 from shared.parameters.validation import CallPlan, plan_of
@@ -37,6 +38,7 @@ from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_
 from shared.serialization import result_type, to_json
 from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS, get_settings
 from shared.telemetry import execution_span
+from shared.uploaded_files import FileStore, GivenFiles
 
 __all__ = [
     "Engine",
@@ -67,6 +69,7 @@ class PreparedExecution:
         kind: what is run, and as what.
         parameters: as they were validated.
         limit_seconds: how long the run may take, by what the function says and what it is run as.
+        secrets: the values of parameters that are not to be shown.
         metadata, plan: of the function; None for a script.
         script: None for a function.
     """
@@ -76,6 +79,7 @@ class PreparedExecution:
     kind: Kind
     parameters: dict[str, Any]
     limit_seconds: float
+    secrets: frozenset[str] = frozenset()
     metadata: FunctionMetadata | None = None
     plan: CallPlan | None = None
     script: Script | None = None
@@ -141,6 +145,7 @@ def prepare(request: ExecutionRequest, metadata: FunctionMetadata | None = None)
         name=metadata.name,
         kind=use,
         parameters=plan.validator.validate(request.parameters),
+        secrets=request.secrets,
         limit_seconds=min(limit, DATA_PROVIDER_LIMIT_SECONDS) if use == DATA_PROVIDER else limit,
         metadata=metadata,
         plan=plan,
@@ -165,10 +170,14 @@ class Engine:
     Args:
         configuration: what runs find configured; None for an app without storage.
         cache: answers of data providers that can be given again.
+        files: where uploaded files lie; None for an app without storage.
     """
 
-    def __init__(self, configuration: Configuration | None, cache: ProviderCache) -> None:
+    def __init__(
+        self, configuration: Configuration | None, cache: ProviderCache, files: FileStore | None = None
+    ) -> None:
         self._configuration = configuration
+        self._files = files
         self._cache = cache
 
     async def execute(self, request: ExecutionRequest, control: RunControl | None = None) -> ExecutionResult:
@@ -216,9 +225,11 @@ class Engine:
     async def _run(self, prepared: PreparedExecution, control: RunControl) -> ExecutionResult:
         request, logs = prepared.request, control.logs
         configuration = await self._configuration_of(request, control)
+        if prepared.secrets:
+            configuration = replace(configuration, mask=SecretMask(prepared.secrets, configuration.mask))
         logs.mask = configuration.mask
-        if request.http is not None and request.http.left_out and request.attempt == 1:
-            logs.add("debug", f"Left out, for want of a parameter: {', '.join(request.http.left_out)}", "engine")
+        note_left_out(request, logs)
+        read_file = control.read_file or GivenFiles(request.files, self._files).read
         context = control.context = ExecutionContext(
             user_id=request.caller.user_id,
             email=request.caller.email,
@@ -229,7 +240,7 @@ class Engine:
             is_function_key=request.is_function_key,
             attempt=request.attempt,
             request=request.http,
-            _run=RunAccess(configuration, logs, control.stop, asyncio.get_running_loop()),
+            _run=RunAccess(configuration, logs, control.stop, asyncio.get_running_loop(), read_file),
         )
         limit = prepared.limit_seconds
         if control.limit_seconds is not None:

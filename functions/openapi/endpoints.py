@@ -58,7 +58,7 @@ def endpoint_operation(
 def _request_body(metadata: FunctionMetadata) -> Schema:
     """The bodies that give the workflow its parameters; what it does not know is left out."""
     parameters, _ = parameters_of(metadata)
-    fields = parameters_schema(metadata) | {"additionalProperties": True}
+    fields: Schema = {**parameters_schema(metadata), "additionalProperties": True}
     # What has a structure is JSON text in a form.
     encoded = {
         name: {"contentType": JSON} for name, schema in fields["properties"].items() if not is_plain_value(schema)

@@ -12,7 +12,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from shared.forms.choices import WrongValueError, own_choices
-from shared.models.forms import CHOICE_TYPES, FieldValidation, FormField
+from shared.models.forms import CHOICE_TYPES, FieldValidation, FormField, FormSchema
 from shared.parameters.types import is_linear_pattern, value_type
 from shared.registry import WorkflowParameter
 
@@ -36,6 +36,12 @@ def value_or_default(field: FormField, form_data: Mapping[str, Any]) -> Any:
     """What was sent for the field, or its default when that is empty."""
     value = form_data.get(field.name)
     return field.default_value if is_empty(value) else value
+
+
+def secret_values(schema: FormSchema, values: Mapping[str, Any]) -> frozenset[str]:
+    """The values of fields for passwords, which are not to be shown."""
+    fields = [field for field in schema.fields if field.type == "password"]
+    return frozenset(value for field in fields if (value := values.get(field.name)))
 
 
 def read_value(field: FormField, value: Any) -> Any:

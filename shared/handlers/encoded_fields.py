@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from shared.errors import BadRequestError
 from shared.handlers.media_types import UTF_8, decoded_text
@@ -21,13 +21,10 @@ def read_query(url: str) -> FieldValues:
     The platform's own mapping joins the former by commas and leaves the latter out.
 
     Raises:
-        BadRequestError: it has more than 1,000 parameters.
+        BadRequestError: it has more than 1,000 parameters, or one whose text is no UTF-8.
     """
     query = url.partition("#")[0].partition("?")[2]
-    try:
-        return collected(parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_FIELDS))
-    except ValueError:
-        raise BadRequestError(f"The query has more than {MOST_FIELDS} parameters") from None
+    return _read(query.encode("utf-8", "replace"), UTF_8, "query", "parameters")
 
 
 def read_form(content: bytes, codec: str | None) -> FieldValues:
@@ -40,10 +37,18 @@ def read_form(content: bytes, codec: str | None) -> FieldValues:
     Raises:
         BadRequestError: it has more than 1,000 fields, or one whose text is in another charset.
     """
+    return _read(content, codec or UTF_8, "form", "fields")
+
+
+def _read(content: bytes, codec: str, what: str, fields: str) -> FieldValues:
     if content.count(b"&") >= MOST_FIELDS:
-        raise BadRequestError(f"The form has more than {MOST_FIELDS} fields")
-    pairs = (field.partition(b"=") for field in content.split(b"&") if field)
-    return collected((_text(name, codec, "A field's name"), _text(value, codec, "A field")) for name, _, value in pairs)
+        raise BadRequestError(f"The {what} has more than {MOST_FIELDS} {fields}")
+    pairs: list[tuple[str, str]] = []
+    for field in filter(None, content.split(b"&")):
+        written, _, value = field.partition(b"=")
+        name = _text(written, codec, f"A name in the {what}")
+        pairs.append((name, _text(value, codec, f"{name[:100]!r} in the {what}")))
+    return collected(pairs)
 
 
 def collected(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -66,8 +71,8 @@ def joined(value: str | list[str]) -> str:
     return value if isinstance(value, str) else ",".join(value)
 
 
-def _text(written: bytes, codec: str | None, what: str) -> str:
-    return decoded_text(_unquoted(written.replace(b"+", b" ")), codec or UTF_8, what)
+def _text(written: bytes, codec: str, what: str) -> str:
+    return decoded_text(_unquoted(written.replace(b"+", b" ")), codec, what)
 
 
 def _unquoted(written: bytes) -> bytes:

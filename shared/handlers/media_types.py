@@ -113,7 +113,7 @@ def decoded_text(content: bytes, codec: str, what: str) -> str:
     try:
         return content.decode(codec)
     except UnicodeDecodeError:
-        raise BadRequestError(f"{what} is no {codec}; name its charset in Content-Type if it is in another") from None
+        raise BadRequestError(f"{what} is no {codec} text; a Content-Type may name the charset of a body") from None
 
 
 def _codec(charset: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from typing import Any
 
 from python_multipart.exceptions import FormParserError
@@ -11,11 +10,10 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from shared.errors import BadRequestError, PayloadTooLargeError
 from shared.handlers.encoded_fields import MOST_FIELDS, collected
+from shared.handlers.file_names import clean_file_name
 from shared.handlers.media_types import ANY_BYTES, UTF_8, MediaType, decoded_text
 
-_LONGEST_NAME = 255
-# Controls, and what turns the direction of writing, so that a name shows another ending than it has.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_NAMELESS = "file"
 # What browsers write for these characters in a name.
 # https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
 _ESCAPED = (("%0D", "\r"), ("%0A", "\n"), ("%22", '"'))
@@ -113,7 +111,7 @@ class _Reader:
         elif options[b"filename"] or content:
             encoded = base64.b64encode(content).decode("ascii")
             file = {
-                "name": file_name(_unescaped(options[b"filename"].decode(UTF_8, "replace"))),
+                "name": clean_file_name(_unescaped(options[b"filename"].decode(UTF_8, "replace"))) or _NAMELESS,
                 "contentType": MediaType.read(kind).name if kind else ANY_BYTES,
                 "size": len(content),
                 "content": encoded,
@@ -130,12 +128,6 @@ class _Reader:
 
     def _end_all(self) -> None:
         self.has_ended = True
-
-
-def file_name(given: str) -> str:
-    """A file's name as a sender gives it, without a path and without characters that can't be printed."""
-    last = re.split(r"[/\\]", _UNPRINTABLE.sub("", given))[-1].strip()
-    return last[:_LONGEST_NAME] if last.strip(".") else "file"
 
 
 def _unescaped(name: str) -> str:

@@ -136,7 +136,7 @@ def _body(headers: Headers, raw: bytes) -> Body:
         return Body("json", _json(content, media), content)
     if media.name in (PLAIN_TEXT, FORM, ANY_BYTES):
         signs = (b"{",) if media.name == PLAIN_TEXT else (b"{", b"[")
-        found = _json_if_it_is(content, signs)
+        found = _json_if_it_is(content, media, signs)
         if found is not None:
             return Body("json", found, content)
     if media.name == FORM:
@@ -158,25 +158,29 @@ def _unpacked(headers: Headers, raw: bytes) -> bytes:
 
 def _json(content: bytes, media: MediaType) -> Any:
     try:
-        return read_json(content)
-    except ValueError as error:
-        # JSON is UTF-8 whatever the charset says (RFC 8259, section 8.1); what is none may be what it says.
-        if media.codec is None or _is_utf_8(content):
-            raise BadRequestError(f"The body is no JSON: {error}") from None
-    try:
-        return read_json(media.text_of(content).encode())
+        return _json_value(content, media)
     except ValueError as error:
         raise BadRequestError(f"The body is no JSON: {error}") from None
 
 
-def _json_if_it_is(content: bytes, signs: tuple[bytes, ...]) -> Any:
+def _json_if_it_is(content: bytes, media: MediaType, signs: tuple[bytes, ...]) -> Any:
     """JSON that begins with one of these; None for what does not, or is none."""
     if not _begins_with(content, signs):
         return None
     try:
-        return read_json(content)
+        return _json_value(content, media)
     except ValueError:
         return None
+
+
+def _json_value(content: bytes, media: MediaType) -> Any:
+    # JSON is UTF-8 whatever the charset says (RFC 8259, section 8.1); what is none may be what it says.
+    try:
+        return read_json(content)
+    except ValueError:
+        if media.codec is None or _is_utf_8(content):
+            raise
+    return read_json(media.text_of(content).encode())
 
 
 def _begins_with(content: bytes, signs: tuple[bytes, ...]) -> bool:

@@ -13,6 +13,7 @@ from shared.models.data_providers import Option
 
 MOST_FIELDS = 50
 MOST_OPTIONS = 1000
+DEFAULT_MAX_SIZE_MB = 100
 FieldType = Literal[
     "text",
     "email",
@@ -95,6 +96,7 @@ class FormField(ApiModel):
     """A field of a form.
 
     Attributes:
+        max_size_mb: how large a file may be, 100 where nothing is said.
         multiple: whether its value is a list: always of a `multiselect`, on demand of a `select` and a `file`.
     """
 
@@ -311,12 +313,19 @@ class FormOptions(ApiModel):
 
 
 class UploadUrlRequest(ApiModel):
-    """A file that a user wants to upload; `field` says for which field, where the form has several for files."""
+    """A file that a user wants to upload.
+
+    Attributes:
+        file_name: what lies before a `/` or `\\` in it, and control characters, are left out.
+        content_type: empty for a kind that the browser does not know, which is taken as application/octet-stream.
+        file_size: in bytes.
+        field: which field the file is for, where the form has several for files.
+    """
 
     model_config = example({"fileName": "offer.pdf", "contentType": "application/pdf", "fileSize": 48_213})
 
     file_name: str = Field(min_length=1, max_length=255)
-    content_type: str = Field(min_length=1, max_length=200)
+    content_type: str = Field(default="", max_length=200)
     file_size: int = Field(ge=0)
     field: FieldName | None = None
 

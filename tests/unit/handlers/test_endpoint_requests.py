@@ -63,6 +63,7 @@ async def given(
         (b"a=\xe9", f'{FORM}; charset="ISO-8859-1"', {"a": "é", "b": "x"}),
         (b'{"a": 2}', "application/octet-stream", {"a": 2, "b": "x"}),
         (b'{"a": 2}', "text/plain; charset=UTF-8", {"a": 2, "b": "x"}),
+        (b'{"a": "\xe9"}', "text/plain; charset=windows-1252", {"a": "é", "b": "x"}),
         (b' {"a": 2}', FORM, {"a": 2, "b": "x"}),
     ],
 )

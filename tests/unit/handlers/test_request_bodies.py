@@ -19,13 +19,17 @@ from hypothesis import strategies as st
 from shared.errors import PlatformError
 from shared.handlers.content_codings import decoded_body
 from shared.handlers.encoded_fields import read_query
-from shared.handlers.multipart_bodies import file_name
 from shared.handlers.request_bodies import MAX_BODY_BYTES, Body, check_arrival, read_body, read_json_object
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 BOUNDARY = "multipart/form-data; boundary=b"
 OBJECT = b'{"a": 1}'
+
+
+def packed_by_gzip(content: bytes) -> bytes:
+    """Without the time, so that tests with it have the same name in each process."""
+    return gzip.compress(content, mtime=0)
 
 
 def raw_deflate(content: bytes) -> bytes:
@@ -62,12 +66,12 @@ async def refused(raw: bytes, kind: str | None = None, coding: str | None = None
 @pytest.mark.parametrize(
     ("packed", "coding"),
     [
-        (gzip.compress(OBJECT), "gzip"),
-        (gzip.compress(OBJECT), "X-GZIP"),
-        (gzip.compress(OBJECT[:3]) + gzip.compress(OBJECT[3:]) + b"\x00\x00", "gzip"),
+        (packed_by_gzip(OBJECT), "gzip"),
+        (packed_by_gzip(OBJECT), "X-GZIP"),
+        (packed_by_gzip(OBJECT[:3]) + packed_by_gzip(OBJECT[3:]) + b"\x00\x00", "gzip"),
         (zlib.compress(OBJECT), "deflate"),
         (raw_deflate(OBJECT), "deflate"),
-        (gzip.compress(zlib.compress(OBJECT)), "deflate, gzip"),
+        (packed_by_gzip(zlib.compress(OBJECT)), "deflate, gzip"),
         (OBJECT, "identity"),
         (OBJECT, "utf-8"),
     ],
@@ -83,12 +87,12 @@ async def test_a_packed_body_is_unpacked_whatever_its_type(packed: bytes, coding
     ("raw", "coding", "status", "message"),
     [
         (OBJECT, "gzip", 400, "is no gzip"),
-        (gzip.compress(OBJECT)[:-4], "gzip", 400, "ends too early"),
-        (gzip.compress(OBJECT)[:-5] + b"12345", "gzip", 400, "is no gzip"),
-        (gzip.compress(OBJECT) + b"more", "gzip", 400, "is no gzip"),
+        (packed_by_gzip(OBJECT)[:-4], "gzip", 400, "ends too early"),
+        (packed_by_gzip(OBJECT)[:-5] + b"12345", "gzip", 400, "is no gzip"),
+        (packed_by_gzip(OBJECT) + b"more", "gzip", 400, "is no gzip"),
         (zlib.compress(OBJECT) + b"more", "deflate", 400, "follows"),
         (b"\xff\xff", "deflate", 400, "is no deflate"),
-        (gzip.compress(b"") * 1001, "gzip", 400, "1000 members"),
+        (packed_by_gzip(b"") * 1001, "gzip", 400, "1000 members"),
         (b"\x0b\x02\x80", "br", 415, "'br'"),
         (OBJECT, "gzip, gzip, gzip", 415, "At most 2"),
     ],
@@ -103,8 +107,8 @@ async def test_a_body_that_can_not_be_unpacked_says_why(raw: bytes, coding: str,
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "gzip, gzip"])
 async def test_a_bomb_is_refused_before_it_takes_more_memory_than_a_body_may_have(coding: str):
     bomb = b"\x00" * (60 << 20)
-    packed = zlib.compress(bomb, 9) if coding == "deflate" else gzip.compress(bomb)
-    packed = gzip.compress(packed) if coding == "gzip, gzip" else packed
+    packed = zlib.compress(bomb, 9) if coding == "deflate" else packed_by_gzip(bomb)
+    packed = packed_by_gzip(packed) if coding == "gzip, gzip" else packed
     del bomb
     tracemalloc.start()
     try:
@@ -117,7 +121,7 @@ async def test_a_bomb_is_refused_before_it_takes_more_memory_than_a_body_may_hav
 
 
 def test_unpacking_stops_exactly_at_the_bound():
-    packed = gzip.compress(b"x" * 1000)
+    packed = packed_by_gzip(b"x" * 1000)
     assert decoded_body(packed, "gzip", 1000) == b"x" * 1000
     with pytest.raises(PlatformError, match="more than 999 bytes"):
         decoded_body(packed, "gzip", 999)
@@ -126,7 +130,7 @@ def test_unpacking_stops_exactly_at_the_bound():
 @settings(max_examples=20)
 @given(st.binary(max_size=300_000), st.sampled_from(["gzip", "deflate"]), st.integers(1, 3))
 def test_what_was_packed_is_unpacked_as_it_was(content: bytes, coding: str, times: int):
-    packed = b"".join(gzip.compress(content) for _ in range(times)) if coding == "gzip" else zlib.compress(content)
+    packed = b"".join(packed_by_gzip(content) for _ in range(times)) if coding == "gzip" else zlib.compress(content)
     assert decoded_body(packed, coding, MAX_BODY_BYTES) == content * (times if coding == "gzip" else 1)
 
 
@@ -213,6 +217,46 @@ async def test_a_body_that_is_not_what_it_says_is_refused_with_the_reason(
     assert (error.status, message in error.message) == (status, True), error.message
 
 
+KINDS = ["application/json", "text/plain", FORM, BOUNDARY, "application/xml", "application/octet-stream", "text/json"]
+OPTIONS = ["", "; charset=utf-8", "; charset=utf-16", "; charset=latin1", "; boundary=b", "; charset=", '; charset="']
+BODIES = [
+    OBJECT,
+    b"a=%41&b=+",
+    multipart(field("a", b"1"), file("f", "x", b"2", "Content-Type: text/plain; charset=utf-16")),
+    packed_by_gzip(OBJECT),
+    zlib.compress(b"a=1"),
+    b'<?xml version="1.0" encoding="utf-16"?>',
+]
+
+
+@st.composite
+def altered(draw: st.DrawFn) -> bytes:
+    """A body of any kind with a piece of it replaced."""
+    body = draw(st.sampled_from(BODIES))
+    first, last = sorted(draw(st.tuples(*[st.integers(0, len(body))] * 2)))
+    return body[:first] + draw(st.binary(max_size=9)) + body[last:]
+
+
+@settings(max_examples=300)
+@given(
+    st.binary(max_size=60) | st.sampled_from(BODIES) | altered(),
+    st.builds(str.__add__, st.sampled_from(KINDS), st.sampled_from(OPTIONS) | st.text(max_size=9))
+    | st.text(max_size=20),
+    st.sampled_from([None, "gzip", "deflate", "deflate,gzip"]) | st.text(max_size=9),
+)
+def test_whatever_strangers_send_is_read_or_refused(raw: bytes, kind: str, coding: str | None):
+    headers = {"content-type": kind, **({} if coding is None else {"content-encoding": coding})}
+
+    async def check() -> None:
+        for reader in (read_body, read_json_object):
+            try:
+                await reader(headers, raw)
+            except PlatformError as error:
+                assert error.status in (400, 413, 415)  # noqa: PT017 - most are refused, and some may be read
+
+    asyncio.run(check())
+
+
 def test_a_body_that_was_dropped_on_its_way_and_one_that_is_too_long_are_refused():
     for headers in ({"transfer-encoding": "chunked"}, {"transfer-encoding": "gzip, Chunked"}):
         with pytest.raises(PlatformError) as caught:
@@ -273,6 +317,11 @@ def test_a_query_is_read_as_it_was_sent(query: str, values: dict[str, Any]):
     assert read_query(f"https://x.example/api/endpoints/y?{query}") == values
 
 
+def test_a_query_that_is_no_text_names_the_parameter():
+    with pytest.raises(PlatformError, match="'name' in the query"):
+        read_query("https://x.example/?name=caf%E9")
+
+
 def test_a_query_has_a_bound():
     with pytest.raises(PlatformError, match="1000 parameters"):
         read_query("https://x.example/?" + "a&" * 1001)
@@ -280,17 +329,10 @@ def test_a_query_has_a_bound():
 
 @pytest.mark.parametrize(
     ("given", "name"),
-    [
-        ("a.pdf", "a.pdf"),
-        ("../x/.env", ".env"),
-        ("c:\\d\\e.txt", "e.txt"),
-        ("a\nb\x00.pdf", "ab.pdf"),
-        ("..", "file"),
-        ("x/", "file"),
-    ],
+    [("a.pdf", "a.pdf"), ("../x/.env", ".env"), ("a\tb\x00.pdf", "ab.pdf"), ("..", "file"), ("x/", "file")],
 )
-def test_a_files_name_has_no_path(given: str, name: str):
-    assert file_name(given) == name
+async def test_a_files_name_has_no_path(given: str, name: str):
+    assert (await read(multipart(file("f", given, b"1")), BOUNDARY)).value["f"]["name"] == name
 
 
 async def longest_pause(raw: bytes, kind: str, coding: str | None = None) -> float:
@@ -319,9 +361,9 @@ LARGE = {
         BOUNDARY,
         None,
     ),
-    "a form": (b"a=" + b"%41" * 3_300_000, FORM, None),
+    "a form": (b"a=" + b"%41" * 1_700_000, FORM, None),
     "packed": (
-        gzip.compress(json.dumps({"a": "x" * (10 << 20 - 1)}).encode()[: 9 << 20]),
+        packed_by_gzip(json.dumps({"a": "x" * (10 << 20 - 1)}).encode()[: 9 << 20]),
         "application/octet-stream",
         "gzip",
     ),
@@ -332,7 +374,7 @@ LARGE = {
 async def test_a_large_body_keeps_nobody_else_waiting(case: str):
     # Code of the test's own machine may pause it as well: one good run proves that the reader does not.
     pauses: list[float] = []
-    for _ in range(3):
+    for _ in range(5):
         pauses.append(await longest_pause(*LARGE[case]))
         if pauses[-1] < 0.15:
             return
