@@ -28,7 +28,7 @@ from shared.registry import (
     place_of,
 )
 
-VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email")
+VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email", "date", "datetime")
 VALID_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
@@ -126,8 +126,8 @@ def resolve_parameters(metadata: FunctionMetadata) -> None:
     if not definition.declared:
         return
     for parameter in definition.declared:
-        # Once more: only now is the annotation known that the default has to fit.
-        check_parameter(parameter)
+        # Once more: only now is the annotation known that the default and the choices have to fit.
+        _check_declared(parameter, metadata.place)
     signature = read_signature(definition.function)
     declared = {parameter.name for parameter in definition.declared}
     for name in sorted(declared):
@@ -322,16 +322,20 @@ def param(
             help_text=help_text,
             has_default=default_value is not None,
         )
-        try:
-            check_parameter(parameter)
-        except DefinitionError as error:
-            raise DefinitionError(f"{error}: {place}") from None
+        _check_declared(parameter, place)
         # Decorators are applied from the bottom up; the order that the reader sees is the one to keep.
         definition.declared.insert(0, parameter)
         definition.refresh()
         return function
 
     return decorate
+
+
+def _check_declared(parameter: WorkflowParameter, place: str) -> None:
+    try:
+        check_parameter(parameter)
+    except DefinitionError as error:
+        raise DefinitionError(f"{error}: {place}") from None
 
 
 def _told(name: object, description: str, function: Callable[..., Any]) -> tuple[Any, str]:

@@ -8,14 +8,20 @@ from shared.errors import FieldError, InvalidInputError
 from shared.forms.cascades import check_cycles
 from shared.forms.choices import WrongValueError
 from shared.forms.expressions import ExpressionError, compile_expression
+from shared.forms.fitting import misfit
 from shared.forms.patterns import HEAVIEST_RULE, weight_of
 from shared.forms.rules import pattern_problems, rule_problems
 from shared.forms.values import is_empty, read_value
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FormField, FormRequest, ProviderInput
+from shared.parameters.json_schema import parameters_of
 from shared.parameters.validation import plan_of
-from shared.registry import get_registry
+from shared.registry import FunctionMetadata, get_registry
 
 _Loc = list[str | int]
+_WITHOUT_DEFAULT = {
+    "file": "A file can't be uploaded beforehand",
+    "password": "Everybody who sees the form would read it; keep secrets in the configuration",
+}
 
 
 def check_definition(body: FormRequest) -> None:
@@ -51,6 +57,7 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
     for name in sorted(validator.required - fields.keys()):
         message = f"{linked.name} needs {name!r}, and no field gives it, so that the form could never be submitted"
         yield _problem(["body", "formSchema", "fields"], "missing", message)
+    yield from _misfits(body, linked)
 
 
 def _launch_problems(body: FormRequest) -> Iterator[FieldError]:
@@ -83,6 +90,14 @@ def _has_value(field: FormField) -> bool:
     return field.type not in DISPLAY_TYPES
 
 
+def _misfits(body: FormRequest, linked: FunctionMetadata) -> Iterator[FieldError]:
+    parameters = {parameter.name: parameter for parameter in parameters_of(linked)[0]}
+    for index, field in enumerate(body.form_schema.fields):
+        message = misfit(field, parameters[field.name]) if field.name in parameters else None
+        if message is not None:
+            yield _problem([*_place(index), "type"], "misfit", message)
+
+
 def _field_problems(body: FormRequest) -> Iterator[FieldError]:
     fields = {field.name: field for field in body.form_schema.fields}
     for index, field in enumerate(body.form_schema.fields):
@@ -91,6 +106,9 @@ def _field_problems(body: FormRequest) -> Iterator[FieldError]:
             yield from _expression_problems(field.visibility_expression, fields, [*place, "visibilityExpression"])
         yield from rule_problems(field, place)
         yield from _default_problems(field, body.linked_workflow, [*place, "defaultValue"])
+        if field.type == "password" and field.allow_as_query_param:
+            message = "A password has no place in an address, which browsers and logs keep"
+            yield _problem([*place, "allowAsQueryParam"], "password", message)
         if field.data_provider is not None:
             yield from _provider_problems(field, fields, place)
         elif field.data_provider_inputs:
@@ -103,8 +121,8 @@ def _default_problems(field: FormField, workflow: str, place: _Loc) -> Iterator[
     """A default that does not fit refuses every submission that leaves it; a provider's options are not known yet."""
     if not _has_value(field) or is_empty(field.default_value):
         return
-    if field.type == "file":
-        yield _problem(place, "no_default", "A file can't be uploaded beforehand")
+    if field.type in _WITHOUT_DEFAULT:
+        yield _problem(place, "no_default", _WITHOUT_DEFAULT[field.type])
         return
     pattern = field.validation.pattern if field.validation is not None else None
     if pattern is not None and weight_of(pattern) > HEAVIEST_RULE:

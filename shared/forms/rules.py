@@ -8,9 +8,8 @@ from shared.errors import FieldError
 from shared.forms.choices import is_offered
 from shared.forms.patterns import HEAVIEST_RULE, HEAVIEST_RULES, TOO_HEAVY, is_usable, weight_of
 from shared.models.data_providers import Option
-from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FormField, FormSchema
+from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, TEXT_TYPES, FormField, FormSchema, rules_of
 
-_TEXT_TYPES = frozenset({"text", "textarea", "email", "password"})
 # A field of these may have a data provider that suggests values; choices must be of theirs.
 _SUGGESTED_TYPES = frozenset({"text", "textarea", "email", "number"})
 _SEVERAL_TYPES = frozenset({"select", "radio", "multiselect", "file"})
@@ -50,7 +49,7 @@ def pattern_problems(schema: FormSchema, place: _Place) -> Iterator[FieldError]:
     together = 0
     for index, field in enumerate(schema.fields):
         pattern = field.validation.pattern if field.validation is not None else None
-        if pattern is None or field.type not in _TEXT_TYPES:
+        if pattern is None or field.type not in TEXT_TYPES:
             continue
         there = [*place, index, "validation", "pattern"]
         weight = weight_of(pattern)
@@ -73,14 +72,11 @@ def _validation_problems(field: FormField, place: _Place) -> Iterator[FieldError
     if rules is None:
         return
     there = [*place, "validation"]
-    if rules.pattern is not None and field.type not in _TEXT_TYPES:
-        yield _without_effect([*there, "pattern"], field, "text, textarea, email and password")
-    has_bounds = field.type in _TEXT_TYPES or field.type == "number" or field.multiple or field.type == "multiselect"
-    for given, name in ((rules.min, "min"), (rules.max, "max")):
-        if given is not None and not has_bounds:
-            yield _without_effect([*there, name], field, "number and text, and of those that take several values")
+    for name, types in (("pattern", "text"), *((name, "text, numbers and several choices") for name in ("min", "max"))):
+        if getattr(rules, name) is not None and name not in rules_of(field):
+            yield _without_effect([*there, name], field, types)
     if rules.message is not None and field.type in DISPLAY_TYPES:
-        yield _without_effect([*there, "message"], field, "those that can be filled in")
+        yield _without_effect([*there, "message"], field, "fields that can be filled in")
     if rules.min is not None and rules.max is not None and rules.min > rules.max:
         yield _problem([*there, "min"], "range", "is more than max")
 
@@ -108,7 +104,7 @@ def _choice_problems(field: FormField, place: _Place) -> Iterator[FieldError]:
 
 
 def _without_effect(place: _Place, field: FormField, types: str) -> FieldError:
-    return _problem(place, "no_effect", f"A field of type {field.type} has no such rule; it is one of {types}")
+    return _problem(place, "no_effect", f"It does nothing on a field of type {field.type}; it is for {types}")
 
 
 def _problem(place: _Place, kind: str, message: str) -> FieldError:

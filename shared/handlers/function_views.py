@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from shared.models.data_providers import DataProviderModel
 from shared.models.workflows import ParameterModel, ParameterOption, WorkflowModel
+from shared.parameters.types import offered_choices
 from shared.registry import FunctionMetadata, FunctionRegistry, WorkflowParameter
 from shared.serialization import to_json
 
@@ -65,10 +66,10 @@ def _parameter_model(parameter: WorkflowParameter) -> ParameterModel:
 
 
 def _options_of(parameter: WorkflowParameter) -> list[ParameterOption] | None:
-    choices = (parameter.validation or {}).get("enum")
+    choices = offered_choices(parameter)
     if choices is None:
         return None
-    values = cast("list[Any]", to_json(list(choices)))
+    values = cast("list[Any]", to_json(choices))
     return [ParameterOption(label=_label_of(value), value=value) for value in values]
 
 
