@@ -11,12 +11,12 @@ from functions.openapi.schemas import Schema, Schemas, free_parameters, query_pa
 from functions.openapi.security import security_of
 from shared.errors import MethodNotAllowedError
 from shared.parameters.json_schema import (
-    is_required,
     may_return_response,
     parameter_schema,
     parameters_of,
     parameters_schema,
 )
+from shared.parameters.validation import is_required
 from shared.registry import FunctionMetadata
 
 # Azure's own: what stands there is neither passed on nor recorded.
