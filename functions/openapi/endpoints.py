@@ -13,12 +13,12 @@ from shared.errors import MethodNotAllowedError
 from shared.handlers.endpoint_requests import BODY_PARAMETER
 from shared.handlers.media_types import FORM, MULTIPART, PLAIN_TEXT, XML
 from shared.parameters.json_schema import (
-    is_required,
     may_return_response,
     parameter_schema,
     parameters_of,
     parameters_schema,
 )
+from shared.parameters.validation import is_required
 from shared.registry import FunctionMetadata
 from shared.webhook_signatures import read_verification
 

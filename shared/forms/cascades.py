@@ -1,43 +1,45 @@
-"""Dropdowns that depend on each other: in which order their providers run, and the options of all of them in one go."""
+"""Fields that depend on each other: what each is worked out from, and in which order that can be done."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from shared.errors import FieldError, InvalidInputError, PlatformError
-from shared.forms.bindings import resolve_inputs
-from shared.forms.choices import Choices
+from shared.errors import FieldError, InvalidInputError
+from shared.forms.bindings import fields_behind
 from shared.forms.expressions import ExpressionError, compile_expression
-from shared.forms.state import FormState
-from shared.models.data_providers import Option
-from shared.models.forms import FieldOptions, FormField, FormSchema, ProviderInput
-
-Load = Callable[[FormField, Mapping[str, Any]], Awaitable[Sequence[Option]]]
+from shared.models.forms import FormField, FormSchema
 
 
 class CyclicInputsError(InvalidInputError, ValueError):
     """Dropdowns wait for each other in a circle.
 
     Args:
-        index: where in the form the first of them stands, from 0.
+        schema: the form's fields.
         names: the fields in the order of the circle, each depending on the next, the first one at the end again.
     """
 
-    def __init__(self, index: int, names: Sequence[str]) -> None:
+    def __init__(self, schema: FormSchema, names: Sequence[str]) -> None:
+        index = next(at for at, field in enumerate(schema.fields) if field.name == names[0])
         message = f"The inputs of the data providers form a circle: {' → '.join(names)}"
         loc: list[str | int] = ["body", "formSchema", "fields", index, "dataProviderInputs"]
         super().__init__(message, [FieldError(loc=loc, type="cycle", msg=message)])
         self.names = list(names)
 
 
-def dependencies(field: FormField) -> set[str]:
+def input_fields(field: FormField) -> set[str]:
     """The fields that the inputs of a field's provider refer to; an expression that does not compile refers to none."""
     if field.data_provider is None:
         return set()
-    return {name for bound in field.data_provider_inputs.values() for name in _names_in(bound)}
+    return {name for bound in field.data_provider_inputs.values() for name in fields_behind(bound)}
+
+
+def visibility_fields(field: FormField) -> frozenset[str]:
+    """The fields that a field's visibility refers to; none where that does not compile."""
+    if field.visibility_expression is not None:
+        with contextlib.suppress(ExpressionError):
+            return compile_expression(field.visibility_expression).names
+    return frozenset()
 
 
 def check_cycles(schema: FormSchema) -> None:
@@ -50,116 +52,87 @@ def check_cycles(schema: FormSchema) -> None:
 
 
 def order(schema: FormSchema) -> list[list[FormField]]:
-    """The fields with a data provider by level: those of one level depend only on levels before it.
+    """The fields by level: those of one level depend only on levels before it.
+
+    Fields may show or hide each other in a circle: "show either". Of these the first in the form comes first, before
+    fields that its visibility depends on.
 
     Raises:
         CyclicInputsError: as `check_cycles`.
     """
-    left = {field.name: field for field in schema.fields if field.data_provider is not None}
-    needs = {name: sorted(dependencies(field) & left.keys()) for name, field in left.items()}
+    left = {field.name: field for field in schema.fields}
+    inputs = {name: input_fields(field) for name, field in left.items()}
+    shows = {name: visibility_fields(field) for name, field in left.items()}
     levels: list[list[FormField]] = []
     while left:
-        level = [field for name, field in left.items() if not any(need in left for need in needs[name])]
-        if not level:
-            raise _cycle(schema, {name: [need for need in needs[name] if need in left] for name in left})
+        waiting = {name: sorted((inputs[name] | shows[name]) & left.keys()) for name in left}
+        level = [field for name, field in left.items() if not waiting[name]] or [
+            _first_of_circle(schema, left, inputs, waiting)
+        ]
         levels.append(level)
         for field in level:
             del left[field.name]
     return levels
 
 
-async def options_of_form(state: FormState, changed: Collection[str], load: Load) -> list[FieldOptions]:
-    """The options of a form's dropdowns with the values that the form has now, however deep the cascade is.
-
-    A value that is no longer among the options of its field counts as empty for the fields that depend on it. So does
-    one whose field waits; the value of a field whose provider fails is taken as it is. Providers that do not depend on
-    each other run side by side, and one that fails fails for its own field only.
-
-    Args:
-        state: what the form has now; hidden fields count as others.
-        changed: the fields that the user changed: only what depends on them, directly or not, is looked at. Empty: all.
-        load: runs a field's provider with these inputs.
-
-    Returns:
-        In the order in which the form has the fields.
-
-    Raises:
-        CyclicInputsError: as `check_cycles`.
-    """
-    levels = order(state.schema)
-    wanted = _depending_on(set(changed), levels) if changed else {field.name for level in levels for field in level}
-    values = dict(state.values)
-    found: dict[str, FieldOptions] = {}
-    for level in levels:
-        fields = [field for field in level if field.name in wanted]
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_options_of(field, values, load)) for field in fields]
-        for task in tasks:
-            own, value = task.result()
-            found[own.name] = own
-            values[own.name] = value
-    return [found[field.name] for field in state.schema.fields if field.name in found]
-
-
-async def _options_of(field: FormField, values: Mapping[str, Any], load: Load) -> tuple[FieldOptions, Any]:
-    """The field's options, and the value that it has for those that depend on it."""
-    value = values.get(field.name)
-    try:
-        bound = resolve_inputs(field, values, {})
-        if bound.inputs is None:
-            waiting = FieldOptions(
-                name=field.name, state="waiting", waiting_for=bound.waiting_for, value_fits=value is None
-            )
-            return waiting, None
-        options = await load(field, bound.inputs)
-    except (PlatformError, ExpressionError) as error:
-        return FieldOptions(name=field.name, state="error", message=str(error)), value
-    fits, value = _fitting(field, value, options)
-    # Nothing of them is to be validated again, and lists may be long.
-    ready = FieldOptions.model_construct(name=field.name, state="ready", options=list(options), value_fits=fits)
-    return ready, value
-
-
-def _fitting(field: FormField, value: Any, options: Sequence[Option]) -> tuple[bool, Any]:
-    """Whether the value is still a choice, and the value as the options have it."""
-    if value is None or not field.strict_options:
-        return True, value
-    choices = Choices(options)
-    if not field.multiple:
-        return choices.find(value)
-    items = cast("list[Any]", value) if isinstance(value, list) else [value]
-    meant = [choices.find(item) for item in items]
-    fits = all(is_among for is_among, _ in meant)
-    return fits, [own for _, own in meant] if fits else None
-
-
-def _depending_on(changed: set[str], levels: Sequence[Sequence[FormField]]) -> set[str]:
-    reached = set(changed)
-    found: set[str] = set()
-    for level in levels:
-        for field in level:
-            if dependencies(field) & reached:
+def depending_on(changed: Collection[str], levels: Sequence[Sequence[FormField]]) -> set[str]:
+    """The fields that depend on one of these, directly or by others."""
+    reached, found = set(changed), set[str]()
+    fields = [field for level in levels for field in level]
+    before = -1
+    # More than once only where fields show each other in a circle.
+    while before < len(found):
+        before = len(found)
+        for field in fields:
+            if not reached.isdisjoint(input_fields(field) | visibility_fields(field)):
                 found.add(field.name)
                 reached.add(field.name)
     return found
 
 
-def _names_in(bound: ProviderInput) -> frozenset[str]:
-    if bound.mode == "fieldRef" and bound.field_name is not None:
-        return frozenset({bound.field_name})
-    if bound.mode == "expression" and bound.expression is not None:
-        with contextlib.suppress(ExpressionError):
-            return compile_expression(bound.expression).names
-    return frozenset()
+def needed_for(names: Collection[str], schema: FormSchema) -> set[str]:
+    """The fields that these depend on, directly or by others."""
+    needs = {field.name: input_fields(field) | visibility_fields(field) for field in schema.fields}
+    return _reached(names, needs)
 
 
-def _cycle(schema: FormSchema, needs: Mapping[str, Sequence[str]]) -> CyclicInputsError:
+def _reached(names: Iterable[str], needs: Mapping[str, Collection[str]]) -> set[str]:
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        for need in needs.get(left.pop(), ()):
+            if need not in found:
+                found.add(need)
+                left.append(need)
+    return found
+
+
+def _first_of_circle(
+    schema: FormSchema,
+    left: Mapping[str, FormField],
+    inputs: Mapping[str, Collection[str]],
+    waiting: Mapping[str, Collection[str]],
+) -> FormField:
+    """Of fields that all wait for each other, the first that waits for others to be shown, but for no input.
+
+    Raises:
+        CyclicInputsError: there is none, so that dropdowns wait for each other's values.
+    """
+    reached = {name: _reached([name], waiting) for name in left}
+    # Those that wait for nobody who does not wait for them.
+    circle = [name for name in left if all(name in reached[other] for other in reached[name])]
+    for name in circle:
+        if left.keys().isdisjoint(inputs[name]):
+            return left[name]
+    needs = {name: sorted(set(inputs[name]) & left.keys()) for name in left}
+    raise _cycle(schema, next(iter(left)) if all(needs.values()) else circle[0], needs)
+
+
+def _cycle(schema: FormSchema, first: str, needs: Mapping[str, Sequence[str]]) -> CyclicInputsError:
     """The error for fields of which each needs another of them: whoever goes on and on comes to one again."""
-    path = [next(iter(needs))]
+    path = [first]
     while True:
         following = needs[path[-1]][0]
         if following in path:
-            names = [*path[path.index(following) :], following]
-            index = next(at for at, field in enumerate(schema.fields) if field.name == names[0])
-            return CyclicInputsError(index, names)
+            return CyclicInputsError(schema, [*path[path.index(following) :], following])
         path.append(following)

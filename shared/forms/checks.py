@@ -2,58 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.errors import FieldError, InvalidInputError
-from shared.forms.choices import Choices, WrongValueError
+from shared.forms.choices import WrongValueError
+from shared.forms.expressions import ExpressionError
 from shared.forms.problems import has_problems
 from shared.forms.state import FormState
-from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES
+from shared.forms.values import emptied
+from shared.models.forms import DISPLAY_TYPES, FormField
 from shared.serialization import to_json
 
 # A million unknown names must not become a million errors, nor a name of megabytes an answer.
 _MOST_UNKNOWN = 50
 _LONGEST_NAME = 100
-_NO_CHOICES = Choices(())
 
 
-def submitted_values(state: FormState, choices: Mapping[str, Choices]) -> dict[str, Any]:
-    """The values as the workflow gets them, by field, in the form's order.
+Place = tuple[str, ...]
+Admits = Callable[[str, Any], bool]
+"""Whether the workflow takes this value for its parameter of this name."""
 
-    Empty fields are left out, and so are hidden ones with whatever was sent for them. A `required` checkbox must be
-    sent, and may be false. A field with an expression that does not compile is not required.
+
+def submitted_values(state: FormState, admits: Admits) -> dict[str, Any]:
+    """The values as the workflow gets them, by field, in the form's order; see `values_to_pass_on`.
+
+    Hidden fields are not required, nor is a field with an expression that does not compile. A `required` checkbox must
+    be checked.
 
     Args:
-        state: what was submitted.
-        choices: by field name, what the provider of a field with `strictOptions` gives now. A field that is missing
-            here has no options, so that no value of it is right.
+        state: what was submitted, with every dropdown that is filled in looked at.
+        admits: as the linked workflow has it.
 
     Raises:
         InvalidInputError: names every field that is wrong, missing or unknown, at `["body", "form_data", NAME]`.
+        PlatformError: a data provider failed, so that a choice can't be checked.
     """
     errors = list(_unknown_fields(state))
-    submitted: dict[str, Any] = {}
     for field in state.visible:
-        if field.name not in state.values:
-            if field.required and field.type not in DISPLAY_TYPES and not has_problems(field):
-                errors.append(_error(field.name, "missing", f"{field.label or field.name} is required"))
-            continue
-        value = state.values[field.name]
-        try:
-            if field.name in state.wrong:
-                raise state.wrong[field.name]
-            if field.data_provider is not None and field.strict_options and field.type in CHOICE_TYPES:
-                own = choices.get(field.name, _NO_CHOICES)
-                value = own.choose_all(value) if field.multiple else own.choose(value)
-        except WrongValueError as error:
-            errors.append(_error(field.name, error.kind, error.message_of(field)))
-        else:
-            submitted[field.name] = value
+        found = problems_of_value(state, field)
+        if not found and field.required and field.type not in DISPLAY_TYPES and not has_problems(field):
+            is_checkbox = field.type == "checkbox"
+            if state.values.get(field.name) is not True if is_checkbox else field.name not in state.values:
+                what = "must be checked" if is_checkbox else "is required"
+                found = [_error(field.name, "missing", f"{field.label or field.name} {what}")]
+        errors += (error for error in found if error not in errors)
     if errors:
-        names = ", ".join(str(error["loc"][-1]) for error in errors)
-        raise InvalidInputError(f"The form is not filled in correctly: {names}", errors)
-    return submitted
+        raise _refusal(errors)
+    return values_to_pass_on(state, admits)
+
+
+def values_to_pass_on(state: FormState, admits: Admits) -> dict[str, Any]:
+    """The values of a form's fields for a workflow.
+
+    Hidden fields are left out with whatever was sent for them, and so are fields that nothing was sent for, unless they
+    have a default. A field that its user emptied, and a checkbox that was not sent, are passed on as empty and as false
+    where the workflow admits that.
+    """
+    found: dict[str, Any] = {}
+    for field in state.visible:
+        name = field.name
+        if name in state.values and name not in state.unchecked:
+            found[name] = state.values[name]
+        elif name in state.unchecked or name in state.form_data:
+            empty = False if name in state.unchecked else emptied(field, state.form_data[name])
+            if admits(name, empty):
+                found[name] = empty
+    return found
+
+
+def problems_of_value(state: FormState, field: FormField) -> list[FieldError]:
+    """What is wrong with the value of a field that shows, each at its place.
+
+    Raises:
+        PlatformError: its data provider failed, so that its choice can't be checked.
+    """
+    if field.name in state.wrong:
+        wrong = state.wrong[field.name]
+        return [_error(field.name, wrong.kind, wrong.message_of(field))]
+    dropdown = state.dropdowns.get(field.name)
+    if dropdown is None:
+        return []
+    if isinstance(dropdown.error, InvalidInputError):
+        return dropdown.error.errors
+    if isinstance(dropdown.error, ExpressionError):
+        return [inputs_problem(field, dropdown.error)]
+    if dropdown.error is not None:
+        raise dropdown.error
+    if dropdown.fits:
+        return []
+    wrong = WrongValueError("option", "Input should be one of the options")
+    return [_error(field.name, wrong.kind, wrong.message_of(field))]
+
+
+def inputs_problem(field: FormField, error: ExpressionError) -> FieldError:
+    """What is wrong where the inputs of a field's data provider can't be worked out."""
+    return _error(field.name, "expression", f"The inputs of {field.name} can't be worked out: {error}")
+
+
+def refused_by_workflow(error: InvalidInputError, places: Mapping[str, Place]) -> InvalidInputError:
+    """A workflow's refusal of its parameters, in terms of what was sent.
+
+    Args:
+        error: names the workflow's parameters.
+        places: where the value of a parameter stands in the request, without its name.
+    """
+    errors: list[FieldError] = []
+    for each in error.errors:
+        place = places.get(str(next(iter(each["loc"]), "")), ())
+        errors.append(FieldError(loc=[*place, *each["loc"]], type=each["type"], msg=each["msg"]))
+    return error if errors == error.errors else _refusal(errors)
+
+
+def _refusal(errors: Sequence[FieldError]) -> InvalidInputError:
+    # `["body", "form_data", NAME, …]`, or a parameter's own name.
+    places = [error["loc"][2:3] or error["loc"][:1] for error in errors]
+    names = ", ".join(dict.fromkeys(str(place[0]) for place in places if place))
+    return InvalidInputError(f"The form is not filled in correctly: {names}", errors)
 
 
 def _unknown_fields(state: FormState) -> Iterator[FieldError]:

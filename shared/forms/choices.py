@@ -40,34 +40,36 @@ class Choices:
     """
 
     def __init__(self, options: Sequence[Option]) -> None:
-        self._values: dict[str, Any] = {}
-        self._by_text: dict[str, list[Any]] = {}
-        self.add(options)
-
-    def add(self, options: Sequence[Option]) -> None:
-        """Adds options behind those that are there."""
+        self._options: dict[str, Option] = {}
+        self._by_text: dict[str, list[Option]] = {}
         for option in options:
             value = option["value"]
             key = _json_text(value)
-            if key not in self._values:
-                self._values[key] = value
-                self._by_text.setdefault(value if isinstance(value, str) else key, []).append(value)
+            if key not in self._options:
+                self._options[key] = option
+                self._by_text.setdefault(value if isinstance(value, str) else key, []).append(option)
 
-    def find(self, value: Any) -> tuple[bool, Any]:
-        """Whether an option is meant, and that option's own value."""
+    def option_of(self, value: Any) -> Option | None:
+        """The option that is meant; None when there is none."""
         try:
             key = _json_text(value)
         except RecursionError:
-            return False, None
-        if key in self._values:
-            return True, self._values[key]
+            return None
+        if key in self._options:
+            return self._options[key]
         alike = self._by_text.get(value, []) if isinstance(value, str) else []
-        return (True, alike[0]) if len(alike) == 1 else (False, None)
+        return alike[0] if len(alike) == 1 else None
 
-    def missing(self, value: Any) -> list[str]:
-        """The texts that mean no option, of a value or of a list of them."""
+    def find(self, value: Any) -> tuple[bool, Any]:
+        """Whether an option is meant, and that option's own value."""
+        option = self.option_of(value)
+        return (False, None) if option is None else (True, option["value"])
+
+    def missing(self, value: Any) -> list[str | float]:
+        """The texts and numbers that mean no option, of a value or of a list of them, each once."""
         values = cast("list[Any]", value) if isinstance(value, list) else [value]
-        return [each for each in values if isinstance(each, str) and not self.find(each)[0]]
+        plain = [each for each in values if isinstance(each, (str, int, float)) and not isinstance(each, bool)]
+        return list(dict.fromkeys(each for each in plain if self.option_of(each) is None))
 
     def choose(self, value: Any) -> Any:
         """The own value of the option that is meant.
@@ -92,7 +94,22 @@ def own_choices(field: FormField) -> Choices:
 
 def _json_text(value: Any) -> str:
     """One text for values that are the same JSON."""
+    # Most are plain, and lists may have hundreds of thousands.
+    if isinstance(value, str):
+        return f'"{value}"'
+    if type(value) is int:
+        return int.__repr__(value)
     return json.dumps(_with_plain_numbers(value), sort_keys=True, separators=(",", ":"))
+
+
+def text_of(value: str | float) -> str:
+    """A value as people write it, for a search: a whole number without a decimal point."""
+    return value if isinstance(value, str) else _json_text(value)
+
+
+def is_offered(option: Option) -> bool:
+    """Whether an option can be chosen: its value is not that of a field that is left empty."""
+    return option["value"] is not None and option["value"] not in ("", [])
 
 
 def _with_plain_numbers(value: Any) -> Any:

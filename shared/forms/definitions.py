@@ -9,10 +9,11 @@ from shared.forms.cascades import check_cycles
 from shared.forms.choices import WrongValueError
 from shared.forms.expressions import ExpressionError, compile_expression
 from shared.forms.fitting import misfit
+from shared.forms.patterns import HEAVIEST_RULE, weight_of
+from shared.forms.rules import pattern_problems, rule_problems
 from shared.forms.values import is_empty, read_value
-from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
+from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FormField, FormRequest, ProviderInput
 from shared.parameters.json_schema import parameters_of
-from shared.parameters.types import is_linear_pattern
 from shared.parameters.validation import plan_of
 from shared.registry import FunctionMetadata, get_registry
 
@@ -29,7 +30,13 @@ def check_definition(body: FormRequest) -> None:
     Raises:
         InvalidInputError: names each place that is wrong.
     """
-    problems = [*_workflow_problems(body), *_field_problems(body)]
+    fields: _Loc = ["body", "formSchema", "fields"]
+    problems = [
+        *_workflow_problems(body),
+        *_launch_problems(body),
+        *_field_problems(body),
+        *pattern_problems(body.form_schema, fields),
+    ]
     if problems:
         names = ", ".join(".".join(str(part) for part in problem["loc"][1:]) for problem in problems[:5])
         raise InvalidInputError(f"The form is not valid: {names}", problems)
@@ -40,12 +47,20 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
     linked = get_registry().get_workflow(body.linked_workflow)
     if linked is None:
         yield _problem(["body", "linkedWorkflow"], "unknown", f"There is no workflow named {body.linked_workflow!r}")
-    else:
-        for index, field in enumerate(body.form_schema.fields):
-            if field.type not in DISPLAY_TYPES and not plan_of(linked).validator.takes(field.name):
-                message = f"{linked.name} has no parameter {field.name!r}, so that its value would go nowhere"
-                yield _problem([*_place(index), "name"], "no_parameter", message)
-        yield from _misfits(body, linked)
+        return
+    validator = plan_of(linked).validator
+    fields = {field.name: index for index, field in enumerate(body.form_schema.fields) if _has_value(field)}
+    for name, index in fields.items():
+        if not validator.takes(name):
+            message = f"{linked.name} has no parameter {name!r}, so that its value would go nowhere"
+            yield _problem([*_place(index), "name"], "no_parameter", message)
+    for name in sorted(validator.required - fields.keys()):
+        message = f"{linked.name} needs {name!r}, and no field gives it, so that the form could never be submitted"
+        yield _problem(["body", "formSchema", "fields"], "missing", message)
+    yield from _misfits(body, linked)
+
+
+def _launch_problems(body: FormRequest) -> Iterator[FieldError]:
     if body.launch_workflow_id is None:
         if body.default_launch_params:
             message = "There is no launchWorkflowId that could take them"
@@ -56,10 +71,23 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
         message = f"There is no workflow named {body.launch_workflow_id!r}"
         yield _problem(["body", "launchWorkflowId"], "unknown", message)
         return
-    for name in body.default_launch_params:
-        if not plan_of(launched).validator.takes(name):
-            message = f"{launched.name} has no parameter {name!r}"
-            yield _problem(["body", "defaultLaunchParams", name], "no_parameter", message)
+    validator = plan_of(launched).validator
+    for name, value in body.default_launch_params.items():
+        place = ["body", "defaultLaunchParams", name]
+        problem = validator.problem_of(name, value)
+        if not validator.takes(name):
+            yield _problem([*place], "no_parameter", f"{launched.name} has no parameter {name!r}")
+        elif problem is not None:
+            yield _problem([*place], problem["type"], problem["msg"])
+    given = {*body.default_launch_params, *body.allowed_query_params}
+    given |= {field.name for field in body.form_schema.fields if _has_value(field)}
+    for name in sorted(validator.required - given):
+        message = f"{launched.name} needs {name!r}: neither defaultLaunchParams nor a field gives it, nor may the query"
+        yield _problem(["body", "defaultLaunchParams", name], "missing", message)
+
+
+def _has_value(field: FormField) -> bool:
+    return field.type not in DISPLAY_TYPES
 
 
 def _misfits(body: FormRequest, linked: FunctionMetadata) -> Iterator[FieldError]:
@@ -76,9 +104,8 @@ def _field_problems(body: FormRequest) -> Iterator[FieldError]:
         place = _place(index)
         if field.visibility_expression is not None:
             yield from _expression_problems(field.visibility_expression, fields, [*place, "visibilityExpression"])
-        if field.validation is not None:
-            yield from _validation_problems(field.validation, [*place, "validation"])
-        yield from _default_problems(field, [*place, "defaultValue"])
+        yield from rule_problems(field, place)
+        yield from _default_problems(field, body.linked_workflow, [*place, "defaultValue"])
         if field.type == "password" and field.allow_as_query_param:
             message = "A password has no place in an address, which browsers and logs keep"
             yield _problem([*place, "allowAsQueryParam"], "password", message)
@@ -90,48 +117,52 @@ def _field_problems(body: FormRequest) -> Iterator[FieldError]:
             yield _problem([*place, "options"], "missing", "A choice needs options, or a dataProvider that gives them")
 
 
-def _validation_problems(rules: FieldValidation, place: _Loc) -> Iterator[FieldError]:
-    if rules.pattern is not None and not is_linear_pattern(rules.pattern):
-        message = "is no regular expression, or one with look-around or back references, which are not taken"
-        yield _problem([*place, "pattern"], "pattern", message)
-    if rules.min is not None and rules.max is not None and rules.min > rules.max:
-        yield _problem([*place, "min"], "range", "is more than max")
-
-
-def _default_problems(field: FormField, place: _Loc) -> Iterator[FieldError]:
+def _default_problems(field: FormField, workflow: str, place: _Loc) -> Iterator[FieldError]:
     """A default that does not fit refuses every submission that leaves it; a provider's options are not known yet."""
-    if field.type in DISPLAY_TYPES or is_empty(field.default_value):
+    if not _has_value(field) or is_empty(field.default_value):
         return
     if field.type in _WITHOUT_DEFAULT:
         yield _problem(place, "no_default", _WITHOUT_DEFAULT[field.type])
         return
+    pattern = field.validation.pattern if field.validation is not None else None
+    if pattern is not None and weight_of(pattern) > HEAVIEST_RULE:
+        return
     try:
-        read_value(field, field.default_value)
+        value = read_value(field, field.default_value)
     except WrongValueError as error:
         # An unusable pattern is named by itself.
         if error.kind != "pattern_unusable":
             yield _problem(place, error.kind, error.message_of(field))
+        return
+    linked = get_registry().get_workflow(workflow)
+    if linked is None or field.data_provider is not None:
+        return
+    problem = plan_of(linked).validator.problem_of(field.name, value)
+    # A name that the workflow does not know is named by itself.
+    if problem is not None and problem["type"] != "unknown_parameter":
+        yield _problem(place, problem["type"], f"{workflow} does not take it: {problem['msg']}")
 
 
 def _provider_problems(field: FormField, fields: dict[str, FormField], place: _Loc) -> Iterator[FieldError]:
     assert field.data_provider is not None
-    if field.type in DISPLAY_TYPES or field.type == "file":
-        yield _problem([*place, "dataProvider"], "no_choice", f"A field of type {field.type} has no options")
-        return
     provider = get_registry().get_data_provider(field.data_provider)
     if provider is None:
         message = f"There is no data provider named {field.data_provider!r}"
         yield _problem([*place, "dataProvider"], "unknown", message)
         return
-    for parameter in provider.parameters:
-        # A default makes a required parameter one that can be left out.
-        if parameter.required and not parameter.has_default and parameter.name not in field.data_provider_inputs:
-            message = f"{provider.name} needs {parameter.name!r}, and nothing is bound to it"
-            yield _problem([*place, "dataProviderInputs", parameter.name], "missing", message)
+    validator = plan_of(provider).validator
+    for name in sorted(validator.required - field.data_provider_inputs.keys()):
+        message = f"{provider.name} needs {name!r}, and nothing is bound to it"
+        yield _problem([*place, "dataProviderInputs", name], "missing", message)
     for name, given in field.data_provider_inputs.items():
         there = [*place, "dataProviderInputs", name]
-        if not plan_of(provider).validator.takes(name):
+        if not validator.takes(name):
             yield _problem(there, "no_parameter", f"{provider.name} has no parameter {name!r}")
+        elif given.mode == "static":
+            problem = validator.problem_of(name, given.value)
+            if problem is not None:
+                message = "A static input needs a value" if given.value is None else problem["msg"]
+                yield _problem([*there, "value"], problem["type"], message)
         yield from _input_problems(given, fields, there)
 
 

@@ -3,8 +3,9 @@
 Language: https://github.com/google/cel-spec/blob/master/doc/langdef.md
 
 The variables are `formData` and every field by its name. A field without a value is null, so that `country == 'DE'` is
-false and no error; for `has(formData.country)` it is not there. Numbers are not converted: `n * 2.0` fails for the
-int 3, while `n > 2.5` compares as one expects.
+false and no error; for `has(formData.country)` it is not there. People ask whether a field is empty by `country == ''`
+or `tags == []` as often as by null, so a field compared with one of these literals is asked just that. Numbers are not
+converted: `n * 2.0` fails for the int 3, while `n > 2.5` compares as one expects.
 
 Forms of the former system wrote `context.field.NAME` for a field and compared with `===` and `!==`; these are read as
 CEL's `NAME`, `==` and `!=`.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -71,6 +72,9 @@ _OLDER = re.compile(
     |(?<=[=!]=)=(?!=)""",
     re.VERBOSE | re.DOTALL,
 )
+# What a comparison stands between when it is no part of a larger operand.
+_BEFORE_OPERAND = frozenset("([{,:?&|")
+_BEHIND_OPERAND = frozenset(")]},:?&|")
 _QUOTED_NAME = re.compile(r"""(['"])([A-Za-z_][A-Za-z0-9_]*)\1""")
 
 
@@ -136,8 +140,64 @@ def _compiled(text: str) -> Expression:
 
 
 def _as_cel(text: str) -> str:
-    """The expression without what only older forms write."""
-    return _OLDER.sub(lambda found: found["kept"] or "", text)
+    """The expression as the library is to read it: without what only older forms write, and with `x == ''` true for
+    the null of an empty field, too.
+    """
+    return _with_empty_checks(_OLDER.sub(lambda found: found["kept"] or "", text))
+
+
+def _with_empty_checks(text: str) -> str:
+    tokens = list(_tokens_of(text))
+    signs = [token.text for token in tokens]
+    parts: list[str] = []
+    done = at = 0
+    while at < len(tokens):
+        check = _empty_check(tokens, signs, at)
+        if check is None:
+            at += 1
+            continue
+        last, field, is_equal = check
+        source = text[tokens[field.start].start : tokens[field.stop - 1].end]
+        # It refers to the field once, as the comparison does: values count as often as they are referred to.
+        is_empty = f"({source} in ['', [], null])"
+        parts += [text[done : tokens[at].start], is_empty if is_equal else f"(!{is_empty})"]
+        done, at = tokens[last].end, last + 1
+    return "".join([*parts, text[done:]])
+
+
+def _empty_check(tokens: Sequence[_Token], signs: Sequence[str], at: int) -> tuple[int, range, bool] | None:
+    """The comparison of a field with an empty literal that begins here and stands by itself: its last token, the tokens
+    of the field, and whether it is `==`.
+    """
+    if at and signs[at - 1] not in _BEFORE_OPERAND:
+        return None
+    left = _operand_at(tokens, signs, at)
+    if left is None or signs[left.stop : left.stop + 2] not in (["=", "="], ["!", "="]):
+        return None
+    right = _operand_at(tokens, signs, left.stop + 2)
+    if right is None or (right.stop < len(tokens) and signs[right.stop] not in _BEHIND_OPERAND):
+        return None
+    literals = [tokens[operand.start].kind == "text" or signs[operand.start] == "[" for operand in (left, right)]
+    if literals[0] == literals[1]:
+        return None
+    return right.stop - 1, right if literals[0] else left, signs[left.stop] == "="
+
+
+def _operand_at(tokens: Sequence[_Token], signs: Sequence[str], at: int) -> range | None:
+    """The tokens of a field, or of an empty text or list, from here on."""
+    if signs[at : at + 2] == ["[", "]"]:
+        return range(at, at + 2)
+    if at >= len(tokens):
+        return None
+    if tokens[at].kind == "text":
+        return range(at, at + 1) if signs[at] in ("''", '""') else None
+    if tokens[at].kind != "name" or signs[at] in _WORDS:
+        return None
+    length = 1
+    if signs[at] == "formData":
+        length = 3 if signs[at + 1 : at + 2] == ["."] else 4
+    following = signs[at + length : at + length + 1]
+    return range(at, at + length) if at + length <= len(tokens) and following not in (["."], ["["], ["("]) else None
 
 
 def _program_of(text: str) -> Program:
@@ -164,8 +224,12 @@ def _first_sentence(error: Exception) -> str:
 
 
 class _Token(NamedTuple):
+    """A piece of an expression; `start` and `end` are its place in the text."""
+
     kind: str
     text: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +266,7 @@ class _ShapeReader:
         for at, token in enumerate(self._tokens):
             if token.kind == "name":
                 self._read_name(at, token.text)
-        if sum(token == ("sign", "+") for token in self._tokens) > MOST_ADDITIONS:
+        if sum((token.kind, token.text) == ("sign", "+") for token in self._tokens) > MOST_ADDITIONS:
             raise ExpressionError(f"The expression has more than {MOST_ADDITIONS} additions")
         if self._patterns > HEAVIEST_PATTERNS:
             raise ExpressionError("The patterns of the expression are too long, or their counts too high")
@@ -255,7 +319,7 @@ class _ShapeReader:
 def _tokens_of(text: str) -> Iterator[_Token]:
     for match in _TOKEN.finditer(text):
         if match.lastgroup != "space":
-            yield _Token(match.lastgroup or "", match[0])
+            yield _Token(match.lastgroup or "", match[0], match.start(), match.end())
 
 
 def _check_size(values: Mapping[str, Any], shape: _Shape) -> None:

@@ -6,14 +6,15 @@ import contextlib
 import math
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from shared.forms.choices import WrongValueError, own_choices
+from shared.forms.patterns import UnusablePatternError, is_whole
 from shared.models.forms import CHOICE_TYPES, FieldValidation, FormField, FormSchema
-from shared.parameters.types import is_linear_pattern, value_type
+from shared.parameters.types import value_type
 from shared.registry import WorkflowParameter
 
 # More digits than a float can tell apart stay an int.
@@ -33,9 +34,21 @@ def is_empty(value: Any) -> bool:
 
 
 def value_or_default(field: FormField, form_data: Mapping[str, Any]) -> Any:
-    """What was sent for the field, or its default when that is empty."""
-    value = form_data.get(field.name)
-    return field.default_value if is_empty(value) else value
+    """What was sent for the field, or its default when nothing was; an empty checkbox is one that is not checked."""
+    value = form_data.get(field.name, field.default_value)
+    return False if field.type == "checkbox" and is_empty(value) else value
+
+
+def emptied(field: FormField, sent: Any) -> Any:
+    """The value of a field that its user emptied: null, or what is empty of the field's own type unless null was sent.
+
+    That is a list where it takes several, and a text where it takes text.
+    """
+    if sent is None:
+        return None
+    if field.multiple:
+        return []
+    return "" if field.type in _PARAMETER_TYPES else None
 
 
 def secret_values(schema: FormSchema, values: Mapping[str, Any]) -> frozenset[str]:
@@ -68,7 +81,7 @@ def read_value(field: FormField, value: Any) -> Any:
     if field.type == "number":
         return _number(value, rules)
     if field.type == "checkbox":
-        return _validated("bool", None, value)
+        return _validated("bool", value)
     if field.type in ("date", "datetime"):
         return _moment(field.type, value)
     return _text(_PARAMETER_TYPES[field.type], value, rules)
@@ -90,15 +103,21 @@ def _read_choice_or_file(field: FormField, value: Any, rules: FieldValidation) -
 
 
 def _text(kind: str, value: Any, rules: FieldValidation) -> str:
-    if rules.pattern is not None and not is_linear_pattern(rules.pattern):
-        raise WrongValueError("pattern_unusable", "The form's pattern for this field can't be used")
-    text = cast("str", _validated(kind, rules.pattern, value))
+    text = cast("str", _validated(kind, value))
     _check_bounds(rules, len(text), "characters")
+    if rules.pattern is None:
+        return text
+    try:
+        is_right = is_whole(rules.pattern, text)
+    except UnusablePatternError:
+        raise WrongValueError("pattern_unusable", "The form's pattern for this field can't be used") from None
+    if not is_right:
+        raise WrongValueError("string_pattern_mismatch", f"String should match pattern '{rules.pattern}'")
     return text
 
 
 def _number(value: Any, rules: FieldValidation) -> int | float:
-    number = cast("float", _validated("float", None, value))
+    number = cast("float", _validated("float", value))
     is_whole_text = isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value)
     whole = int(value) if is_whole_text or isinstance(value, int) else None
     found = number if whole is None else whole
@@ -111,7 +130,7 @@ def _moment(kind: str, value: Any) -> str:
     form, shown = _MOMENTS[kind]
     if isinstance(value, str) and form.fullmatch(value):
         with contextlib.suppress(WrongValueError):
-            _validated(kind, None, value)
+            _validated(kind, value)
             return value
     raise WrongValueError(kind, f"Input should be {shown}")
 
@@ -128,15 +147,14 @@ def _plain(bound: float) -> str:
     return str(int(bound)) if math.isfinite(bound) and bound.is_integer() else str(bound)
 
 
-def _validated(kind: str, pattern: str | None, value: Any) -> Any:
+def _validated(kind: str, value: Any) -> Any:
     try:
-        return _adapter(kind, pattern).validate_python(value)
+        return _adapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise WrongValueError(first["type"], first["msg"]) from None
 
 
-@lru_cache(maxsize=500)
-def _adapter(kind: str, pattern: str | None) -> TypeAdapter[Any]:
-    rules = {"pattern": pattern} if pattern is not None else None
-    return TypeAdapter(value_type(WorkflowParameter("value", kind, validation=rules)))
+@cache
+def _adapter(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(value_type(WorkflowParameter("value", kind)))

@@ -15,22 +15,23 @@ from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, RunControl, prepare, resolve
 from shared.errors import FieldError, InvalidInputError, PreconditionFailedError
 from shared.executions.idempotency import IdempotencyKey
-from shared.forms.checks import submitted_values
+from shared.forms.checks import Place, refused_by_workflow, submitted_values
 from shared.forms.definitions import check_definition
-from shared.forms.state import FormState
-from shared.forms.values import secret_values
+from shared.forms.evaluation import evaluate
+from shared.forms.startup import Start
+from shared.forms.values import is_empty, secret_values
 from shared.handlers.blanks import without_blanks
 from shared.handlers.form_access import find_form, form_to_run, may_see
-from shared.handlers.form_choices import current_choices
 from shared.handlers.form_files import resolve_files
 from shared.handlers.form_problems import all_with_problems, with_problems
+from shared.handlers.form_providers import FormProviders
 from shared.handlers.run_failures import failure_of
 from shared.handlers.services import get_services
 from shared.handlers.submission import Executed, replay, submit
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import Form, FormDataRequest, FormPatch, FormRequest, StartupResponse
-from shared.parameters.validation import plan_of
+from shared.parameters.validation import ParameterValidator, plan_of
 from shared.registry import WORKFLOW
 from shared.repositories.forms import StoredForm
 from shared.repositories.ids import new_execution_id
@@ -174,9 +175,9 @@ async def execute_form_handler(
         earlier = await replay(principal, idempotency_key)
         if earlier is not None:
             return earlier
-    state = FormState(form.form_schema, body.form_data)
-    values = submitted_values(state, await current_choices(state, principal))
-    files = await resolve_files(form, values, principal)
+    state = await evaluate(form.form_schema, body.form_data, await FormProviders.of(form.form_schema, principal))
+    values = submitted_values(state, lambda name, value: _validator_of(form.linked_workflow).admits(name, value))
+    files = await resolve_files(form, {name: value for name, value in values.items() if not is_empty(value)}, principal)
     request = ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),
         caller=principal.caller,
@@ -189,12 +190,19 @@ async def execute_form_handler(
         files=files.given,
         use=WORKFLOW,
     )
-    if files.uploads:
-        # A file stays when a workflow gets it, and not when its parameters are refused.
-        await ensure_loaded()
-        prepare(request)
-        await files.mark_used()
-    return await submit(request, principal, idempotency_key)
+    try:
+        if files.uploads:
+            # A file stays when a workflow gets it, and not when its parameters are refused.
+            prepare(request)
+            await files.mark_used()
+        return await submit(request, principal, idempotency_key)
+    except InvalidInputError as error:
+        places: dict[str, Place] = {field.name: ("body", "form_data") for field in form.form_schema.fields}
+        raise refused_by_workflow(error, places) from None
+
+
+def _validator_of(workflow: str) -> ParameterValidator:
+    return plan_of(resolve(workflow, WORKFLOW)).validator
 
 
 async def start_form(
@@ -202,8 +210,8 @@ async def start_form(
 ) -> StartupResponse:
     """Runs the launch workflow of a form, now and without a record.
 
-    It gets the form's default parameters, over them the values of the form, over both the query's parameters that the
-    form allows; of all these what it takes.
+    It gets the defaults of fields, over them the form's default parameters, over them the values of the form, over all
+    the query's parameters that the form allows; of all these what it takes.
 
     Raises:
         NotFoundError: there is no such form for this caller, or its launch workflow is gone.
@@ -215,26 +223,30 @@ async def start_form(
         return StartupResponse()
     await ensure_loaded()
     metadata = resolve(form.launch_workflow_id, WORKFLOW)
-    allowed = {field.name for field in form.form_schema.fields if field.allow_as_query_param}
-    allowed |= set(form.allowed_query_params)
-    given = {
-        **form.default_launch_params,
-        **body.form_data,
-        **without_blanks({name: value for name, value in query.items() if name in allowed}, metadata),
-    }
+    # A field that is blank was emptied; of other parameters text has no word for that.
+    fields = {field.name for field in form.form_schema.fields}
+    others = {name: value for name, value in query.items() if name not in fields}
+    of_fields = {name: value for name, value in query.items() if name in fields}
+    start = Start(form, body.form_data, of_fields | without_blanks(others, metadata))
+    providers = await FormProviders.of(form.form_schema, principal)
+    validator = plan_of(metadata).validator
+    state = await evaluate(form.form_schema, start.values, providers)
     request = ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),
         caller=principal.caller,
         organization=principal.organization,
         name=metadata.name,
-        parameters={name: value for name, value in given.items() if plan_of(metadata).validator.takes(name)},
+        parameters=start.parameters(state, validator.takes, validator.admits),
         transient=True,
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,
         use=WORKFLOW,
     )
-    control = RunControl(limit_seconds=HTTP_RUN_LIMIT_SECONDS)
-    result = await get_services().engine.run(prepare(request, metadata), control)
+    try:
+        prepared = prepare(request, metadata)
+    except InvalidInputError as error:
+        raise start.refused(error) from None
+    result = await get_services().engine.run(prepared, RunControl(limit_seconds=HTTP_RUN_LIMIT_SECONDS))
     if result.status is not ExecutionStatus.SUCCESS:
         raise failure_of("workflow", metadata.name, result, principal)
     return StartupResponse(result=result.result)

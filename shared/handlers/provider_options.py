@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Any
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, prepare, resolve
-from shared.errors import ProviderTimeoutError
+from shared.errors import FunctionNotFoundError, ProviderTimeoutError
 from shared.handlers.run_failures import failure_of
 from shared.handlers.services import get_services
 from shared.models.data_providers import ProviderOptions
@@ -36,9 +37,13 @@ async def find_provider(name: str) -> FunctionMetadata:
 
 
 async def find_providers(names: Iterable[str]) -> dict[str, FunctionMetadata]:
-    """The data providers of these names; errors as in `find_provider`."""
+    """Those of the data providers of these names that there are."""
     await ensure_loaded()
-    return {name: resolve(name, DATA_PROVIDER) for name in dict.fromkeys(names)}
+    found: dict[str, FunctionMetadata] = {}
+    for name in dict.fromkeys(names):
+        with contextlib.suppress(FunctionNotFoundError):
+            found[name] = resolve(name, DATA_PROVIDER)
+    return found
 
 
 def takes_input(provider: FunctionMetadata, name: str) -> bool:

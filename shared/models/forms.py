@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Literal, cast
 
@@ -75,8 +76,21 @@ def rules_of(field: FormField) -> frozenset[str]:
     return frozenset({"min", "max"}) if field.type == "number" or field.multiple else frozenset()
 
 
+_INPUTS_OF_A_TEXT = (("fieldRef", "fieldName"), ("static", "value"))
+
+
 class ProviderInput(ApiModel):
     """Where a parameter of a data provider comes from."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_an_object(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            field, value = (
+                json.dumps({"mode": mode, name: given[:100]}, separators=(",", ":")) for mode, name in _INPUTS_OF_A_TEXT
+            )
+            raise ValueError(f"must be {field} for the value of that field, or {value} for this text")  # noqa: TRY004
+        return given
 
     mode: Literal["static", "fieldRef", "expression"]
     value: Any = None
@@ -291,15 +305,18 @@ class FieldOptions(ApiModel):
 
     Attributes:
         name: the field's.
-        state: `ready` with options, `waiting` for other fields, or `error`.
-        options: of its provider, in that one's order; empty unless ready.
+        state: `ready` with options, `waiting` for other fields, `error`, or `hidden` since the field does not show.
+        visible: whether the field shows.
+        options: of its provider, in that one's order, then chosen ones that are not among the first of a long list;
+            empty unless ready.
         waiting_for: the empty fields that come first; empty unless waiting.
         message: what failed; None unless it is an error.
         value_fits: false when the field's current value is no longer a choice, and so counts as empty.
     """
 
     name: str
-    state: Literal["ready", "waiting", "error"]
+    state: Literal["ready", "waiting", "error", "hidden"]
+    visible: bool = True
     options: list[Option] = Field(default_factory=list[Option])
     waiting_for: list[str] = Field(default_factory=list[str])
     message: str | None = None
@@ -307,9 +324,10 @@ class FieldOptions(ApiModel):
 
 
 class FormOptions(ApiModel):
-    """The dropdowns that were asked for, in the form's order."""
+    """The dropdowns that were asked for, in the form's order, and for every field by its name whether it shows."""
 
     fields: list[FieldOptions]
+    visible: dict[str, bool]
 
 
 class UploadUrlRequest(ApiModel):

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from shared.models.results import EndpointResponse
 from shared.parameters.signatures import read_signature, returned_type
 from shared.parameters.types import value_type
+from shared.parameters.validation import is_required
 from shared.registry import FunctionMetadata, WorkflowParameter, in_words
 from shared.serialization import to_json
 
@@ -77,11 +78,6 @@ def parameters_schema(metadata: FunctionMetadata) -> Schema:
         **({"required": required} if required else {}),
         "additionalProperties": takes_others,
     }
-
-
-def is_required(parameter: WorkflowParameter) -> bool:
-    """Whether a call without it is refused."""
-    return parameter.required and (not parameter.has_default or parameter.default_from_signature)
 
 
 def may_return_response(metadata: FunctionMetadata) -> bool:

@@ -32,12 +32,17 @@ class ParameterValidator:
         parameters: as declared, or as the signature has them.
         accepts_extra: whether others are passed on as they are; else they are errors.
         reserved: a name that is an error all the same: that of the context.
+
+    Attributes:
+        required, optional: the names of the parameters that a call must give, and of those that it may leave out.
     """
 
     def __init__(
         self, parameters: Sequence[WorkflowParameter], accepts_extra: bool, reserved: str | None = None
     ) -> None:
         self._names = frozenset(parameter.name for parameter in parameters)
+        self.required = frozenset(parameter.name for parameter in parameters if is_required(parameter))
+        self.optional = self._names - self.required
         self._nullable = frozenset(parameter.name for parameter in parameters if parameter.nullable)
         self._accepts_extra = accepts_extra
         self._reserved = reserved
@@ -46,18 +51,35 @@ class ParameterValidator:
         fields: dict[str, Any] = {}
         for parameter in parameters:
             kind = value_type(parameter)
-            own_default = parameter.has_default and not parameter.default_from_signature
-            if own_default:
+            if parameter.has_default and not parameter.default_from_signature:
                 self._set_default(parameter.name, _as_argument(kind, parameter.default_value))
             elif not parameter.required and not parameter.has_default:
                 self._set_default(parameter.name, None)
-            fields[parameter.name] = kind if parameter.required and not own_default else NotRequired[kind]
+            fields[parameter.name] = kind if parameter.name in self.required else NotRequired[kind]
         model: Any = TypedDict("Parameters", fields)  # type: ignore[misc]
         self._validate = TypeAdapter(model).validator.validate_python
 
     def takes(self, name: str) -> bool:
         """Whether there is a parameter of this name, or any is passed on."""
         return name in self._names or (self._accepts_extra and name != self._reserved)
+
+    def problem_of(self, name: str, value: Any) -> FieldError | None:
+        """What is wrong with one parameter's value, whatever the others are; None when it is right, or any is."""
+        if name not in self._names:
+            return None if self.takes(name) else _unknown(name)
+        if value is None:
+            return None if name in self._nullable else FieldError(loc=[name], type="missing", msg="can't be null")
+        try:
+            self._validate({name: value})
+        except ValidationError as error:
+            return next((problem for problem in _field_errors(error) if problem["loc"][:1] == [name]), None)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `validate`
+            return FieldError(loc=[name], type="validator_failed", msg=f"A validator raised {type(error).__name__}")
+        return None
+
+    def admits(self, name: str, value: Any) -> bool:
+        """Whether `problem_of` finds nothing."""
+        return self.problem_of(name, value) is None
 
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The input as the function takes it: coerced, and with the defaults that `@param` gives.
@@ -107,6 +129,11 @@ class CallPlan:
     validator: ParameterValidator
     takes_context: bool
     is_async: bool
+
+
+def is_required(parameter: WorkflowParameter) -> bool:
+    """Whether a call without it is refused."""
+    return parameter.required and (not parameter.has_default or parameter.default_from_signature)
 
 
 def plan_of(metadata: FunctionMetadata) -> CallPlan:

@@ -26,7 +26,7 @@ def local(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def form(name: str = "A form", *fields: dict[str, Any], **changes: Any) -> FormRequest:
-    schema = {"fields": list(fields)}
+    schema = {"fields": list(fields) or [{"name": "a", "type": "number"}]}
     return FormRequest.model_validate({"name": name, "linkedWorkflow": "add", "formSchema": schema, **changes})
 
 

@@ -240,10 +240,10 @@ async def test_files_that_nobody_submitted_go_after_a_day_and_the_others_stay(pu
 
 
 async def test_a_file_whose_submission_the_workflow_refuses_is_not_kept(put: Put):
-    form_id = await made(PICTURE, linkedWorkflow="takes_picture")
+    form_id = await made(PICTURE, {"name": "number", "type": "number"}, linkedWorkflow="takes_picture")
     where = await url_for(form_id)
     assert await put(where, b"x", "image/png") == 201
-    assert await refused(form_id, picture=where.upload_id) == [(["number"], "missing")]
+    assert await refused(form_id, picture=where.upload_id) == [(["body", "form_data", "number"], "missing")]
     await get_services().form_uploads.remove_old(datetime.now(UTC) + timedelta(hours=26))
     assert await get_services().storage.blobs(CONTAINER).properties(blob_of(where)) is None
 
