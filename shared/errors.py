@@ -90,6 +90,10 @@ class WorkflowFailedError(PlatformError):
     """
 
     code = "WorkflowFailed"
+    answer_headers: ClassVar[Mapping[str, str]] = {
+        "Execution-Recorded": "`false` when storage went away during the run, so that its record comes later",
+        "Idempotent-Replayed": "`true` when an earlier call began the execution",
+    }
 
     def __init__(self, message: str, details: Mapping[str, Any], user_status: int | None = None) -> None:
         super().__init__(message, details)

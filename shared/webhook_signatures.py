@@ -78,7 +78,7 @@ class Verification:
         signed: what is signed, with `{body}`, `{timestamp}`, `{url}` and `{form}` in it.
         timestamp: the header with the time of the signature.
         tolerance: how many seconds that time may be from now; None for any.
-        url: the address that its sender calls; None for the one that was called.
+        url: the address that its sender calls, without its query; None for the one that was called.
         methods: those that must be proven; a request by another one is let in without.
         pairs: the names of time and signature, where the header has both.
     """
@@ -167,10 +167,12 @@ class Verification:
 
     def _addresses(self, url: str) -> list[str]:
         """The addresses that may have been signed."""
-        if self.url is not None or "{url}" not in self.signed:
-            return [self.url or url]
+        if "{url}" not in self.signed:
+            return [url]
+        base, _, query = url.partition("?")
         # In front of the app TLS has ended, and its sender has called https.
-        return list(dict.fromkeys((url, re.sub("^http:", "https:", url))))
+        bases = [self.url] if self.url is not None else [base, re.sub("^http:", "https:", base)]
+        return [f"{known}?{query}" if query else known for known in dict.fromkeys(bases)]
 
     def _content(self, body: bytes, moment: str, url: str, headers: Mapping[str, str]) -> bytes:
         pieces: list[bytes] = []
@@ -322,7 +324,8 @@ def _check_hmac(kind: str, found: Mapping[str, Any]) -> None:
     )
     url = found.get("url")
     fits = url is None or (isinstance(url, str) and url.startswith(("https://", "http://")) and "url" in parts)
-    _check(fits, f"verify {kind!r}: url must be an address, where signed has {{url}}")
+    fits = fits and "?" not in (url or "")
+    _check(fits, f"verify {kind!r}: url must be an address without a query, where signed has {{url}}")
 
 
 def _check(fits: bool, message: str) -> None:

@@ -76,6 +76,6 @@ async def call(
     try:
         answer = json.loads(text) if text else None
     except ValueError:
-        answer = text.decode()
+        answer = text.decode(errors="backslashreplace")
     check_answer(route, response.status_code, response.headers, answer)
     return Called(response.status_code, response.headers, answer)

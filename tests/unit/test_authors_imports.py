@@ -25,7 +25,7 @@ EXPORTED: dict[str, dict[str, str | None]] = {
         "help_text=None)",
         "workflow": "(name=None, description=…, category=…, tags=None, execution_mode='async', timeout_seconds=300, "
         "retry_policy=None, schedule=None, endpoint_enabled=False, allowed_methods=('POST',), "
-        "disable_global_key=False, public_endpoint=False, source=None)",
+        "disable_global_key=False, public_endpoint=False, source=None, verify=None, dedupe_header=None)",
     },
     "shared.context": {
         "Caller": "(user_id, email='', name='')",
