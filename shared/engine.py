@@ -36,6 +36,7 @@ from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_
 from shared.serialization import result_type, to_json
 from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS, get_settings
 from shared.telemetry import execution_span
+from shared.uploaded_files import FileStore, GivenFiles
 
 __all__ = [
     "Engine",
@@ -66,6 +67,7 @@ class PreparedExecution:
         kind: what is run, and as what.
         parameters: as they were validated.
         limit_seconds: how long the run may take, by what the function says and what it is run as.
+        secrets: the values of parameters that are not to be shown.
         metadata, plan: of the function; None for a script.
         script: None for a function.
     """
@@ -75,6 +77,7 @@ class PreparedExecution:
     kind: Kind
     parameters: dict[str, Any]
     limit_seconds: float
+    secrets: frozenset[str] = frozenset()
     metadata: FunctionMetadata | None = None
     plan: CallPlan | None = None
     script: Script | None = None
@@ -140,6 +143,7 @@ def prepare(request: ExecutionRequest, metadata: FunctionMetadata | None = None)
         name=metadata.name,
         kind=use,
         parameters=plan.validator.validate(request.parameters),
+        secrets=request.secrets,
         limit_seconds=min(limit, DATA_PROVIDER_LIMIT_SECONDS) if use == DATA_PROVIDER else limit,
         metadata=metadata,
         plan=plan,
@@ -164,10 +168,14 @@ class Engine:
     Args:
         configuration: what runs find configured; None for an app without storage.
         cache: answers of data providers that can be given again.
+        files: where uploaded files lie; None for an app without storage.
     """
 
-    def __init__(self, configuration: Configuration | None, cache: ProviderCache) -> None:
+    def __init__(
+        self, configuration: Configuration | None, cache: ProviderCache, files: FileStore | None = None
+    ) -> None:
         self._configuration = configuration
+        self._files = files
         self._cache = cache
 
     async def execute(self, request: ExecutionRequest, control: RunControl | None = None) -> ExecutionResult:
@@ -215,7 +223,10 @@ class Engine:
     async def _run(self, prepared: PreparedExecution, control: RunControl) -> ExecutionResult:
         request, logs = prepared.request, control.logs
         configuration = await self._configuration_of(request, control)
+        if prepared.secrets:
+            configuration = replace(configuration, mask=SecretMask(prepared.secrets, configuration.mask))
         logs.mask = configuration.mask
+        read_file = control.read_file or GivenFiles(request.files, self._files).read
         context = control.context = ExecutionContext(
             user_id=request.caller.user_id,
             email=request.caller.email,
@@ -226,7 +237,7 @@ class Engine:
             is_function_key=request.is_function_key,
             attempt=request.attempt,
             request=request.http,
-            _run=RunAccess(configuration, logs, control.stop, asyncio.get_running_loop()),
+            _run=RunAccess(configuration, logs, control.stop, asyncio.get_running_loop(), read_file),
         )
         limit = prepared.limit_seconds
         if control.limit_seconds is not None:

@@ -19,10 +19,11 @@ Answers: each knows the code and the HTTP status that it is answered with (docs/
     + StorageUnavailableError          503
   - ProviderTimeoutError               504
 
-In a run: workflows raise the first and get the second from the context; the third makes user code stop.
+In a run: workflows raise the first and get the next two from the context; the last makes user code stop.
 
 * UserError
 * ConfigurationError
+* FileUnavailableError
 * ExecutionStopped
 
 At start: a setting that can't be used keeps the app from starting, a definition that can't be keeps its file out.
@@ -224,6 +225,10 @@ class UserError(Exception):
 
 class ConfigurationError(Exception):
     """Workflow code asked for a configuration value or a secret that can't be had."""
+
+
+class FileUnavailableError(Exception):
+    """An uploaded file can't be read: the run was not given it, it is gone, or it is too large."""
 
 
 class ExecutionStopped(BaseException):

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
-from shared.context import Caller, ExecutionContext, HttpRequestInfo, Organization, RunConfiguration, scope_of
+from shared.context import (
+    Caller,
+    ExecutionContext,
+    FileReader,
+    HttpRequestInfo,
+    Organization,
+    RunConfiguration,
+    scope_of,
+)
 from shared.logs.buffer import LogBuffer
 from shared.registry import Use
 from shared.runtime.calls import StopSignal
@@ -34,6 +42,8 @@ class ExecutionRequest:
         attempt: 1 at the first try.
         trigger: what made it run: a call, or a message of the queue.
         http: the request behind an endpoint.
+        secrets: texts among the parameters that are not to be shown: what stands in a form's fields for passwords.
+        files: the uploaded files among the parameters, by upload id: `blobName` and `size`.
         result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
     """
 
@@ -54,6 +64,8 @@ class ExecutionRequest:
     attempt: int = 1
     trigger: Literal["http", "queue"] = "http"
     http: HttpRequestInfo | None = None
+    secrets: frozenset[str] = frozenset()
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     result_token_digest: str | None = None
 
     @property
@@ -71,6 +83,7 @@ class RunControl:
         logs: where its log is collected, for one who wants to read it meanwhile.
         limit_seconds: bounds the run besides the function's own timeout_seconds; None for no other bound.
         configuration: what the run finds configured, in the place of what is stored for its scope; None for that.
+        read_file: gives the files that the run was given, in the place of storage; None for that.
         context: of the run, once it has begun; progress can be read from it meanwhile.
     """
 
@@ -78,4 +91,5 @@ class RunControl:
     logs: LogBuffer = field(default_factory=LogBuffer)
     limit_seconds: float | None = None
     configuration: RunConfiguration | None = None
+    read_file: FileReader | None = None
     context: ExecutionContext | None = None

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.forms.choices import WrongValueError, own_choices
 from shared.forms.patterns import UnusablePatternError, is_whole
-from shared.models.forms import CHOICE_TYPES, FieldValidation, FormField
+from shared.models.forms import CHOICE_TYPES, FieldValidation, FormField, FormSchema
 from shared.parameters.types import value_type
 from shared.registry import WorkflowParameter
 
@@ -49,6 +49,12 @@ def emptied(field: FormField, sent: Any) -> Any:
     if field.multiple:
         return []
     return "" if field.type in _PARAMETER_TYPES else None
+
+
+def secret_values(schema: FormSchema, values: Mapping[str, Any]) -> frozenset[str]:
+    """The values of fields for passwords, which are not to be shown."""
+    fields = [field for field in schema.fields if field.type == "password"]
+    return frozenset(value for field in fields if (value := values.get(field.name)))
 
 
 def read_value(field: FormField, value: Any) -> Any:

@@ -19,7 +19,7 @@ from shared.forms.checks import Place, refused_by_workflow, submitted_values
 from shared.forms.definitions import check_definition
 from shared.forms.evaluation import evaluate
 from shared.forms.startup import Start
-from shared.forms.values import is_empty
+from shared.forms.values import is_empty, secret_values
 from shared.handlers.form_access import find_form, form_to_run, may_see
 from shared.handlers.form_files import resolve_files
 from shared.handlers.form_problems import all_with_problems, with_problems
@@ -185,6 +185,8 @@ async def execute_form_handler(
         parameters=values | files.values,
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,
+        secrets=secret_values(form.form_schema, values),
+        files=files.given,
         use=WORKFLOW,
     )
     try:
@@ -232,6 +234,7 @@ async def start_form(
         transient=True,
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,
+        secrets=secret_values(form.form_schema, state.values),
         use=WORKFLOW,
     )
     try:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, cast
 
 from shared.models.data_providers import DataProviderModel
 from shared.models.workflows import ParameterModel, ParameterOption, WorkflowModel
-from shared.parameters.types import offered_choices
+from shared.parameters.types import label_of_choice, offered_choices
 from shared.registry import FunctionMetadata, FunctionRegistry, WorkflowParameter
 from shared.serialization import to_json
 
@@ -70,8 +69,4 @@ def _options_of(parameter: WorkflowParameter) -> list[ParameterOption] | None:
     if choices is None:
         return None
     values = cast("list[Any]", to_json(choices))
-    return [ParameterOption(label=_label_of(value), value=value) for value in values]
-
-
-def _label_of(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return [ParameterOption(label=label_of_choice(value), value=value) for value in values]

@@ -139,7 +139,7 @@ class Services:
     @cached_property
     def engine(self) -> Engine:
         """Runs functions and scripts."""
-        return Engine(self.configuration, self.provider_cache)
+        return Engine(self.configuration, self.provider_cache, self.form_uploads)
 
     @cached_property
     def queue(self) -> ExecutionQueue:

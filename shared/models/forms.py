@@ -13,6 +13,8 @@ from shared.models.base import ApiModel, UtcDatetime, example
 from shared.models.data_providers import Option
 
 MOST_FIELDS = 50
+MOST_OPTIONS = 1000
+DEFAULT_MAX_SIZE_MB = 100
 FieldType = Literal[
     "text",
     "email",
@@ -33,17 +35,17 @@ FieldType = Literal[
 DISPLAY_TYPES = frozenset({"markdown", "html"})
 CHOICE_TYPES = frozenset({"select", "multiselect", "radio"})
 TEXT_TYPES = frozenset({"text", "textarea", "email", "password"})
-_FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
 
 
 def _field_name(name: str) -> str:
-    if _FIELD_NAME.match(name) is None:
+    if FIELD_NAME.match(name) is None:
         raise ValueError("must begin with a letter or _, and have letters, digits and _ only, at most 63")
     return name
 
 
 FieldName = Annotated[
-    str, AfterValidator(_field_name), WithJsonSchema({"type": "string", "pattern": _FIELD_NAME.pattern})
+    str, AfterValidator(_field_name), WithJsonSchema({"type": "string", "pattern": FIELD_NAME.pattern})
 ]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
@@ -108,6 +110,7 @@ class FormField(ApiModel):
     """A field of a form.
 
     Attributes:
+        max_size_mb: how large a file may be, 100 where nothing is said.
         multiple: whether its value is a list: always of a `multiselect`, on demand of a `select` and a `file`.
     """
 
@@ -123,7 +126,7 @@ class FormField(ApiModel):
     placeholder: str | None = Field(default=None, max_length=500)
     help_text: str | None = Field(default=None, max_length=2000)
     visibility_expression: Expression | None = None
-    options: list[FormOption] | None = Field(default=None, max_length=1000)
+    options: list[FormOption] | None = Field(default=None, max_length=MOST_OPTIONS)
     allowed_types: list[str] | None = Field(default=None, max_length=50)
     multiple: bool = False
     max_size_mb: float | None = Field(default=None, gt=0, le=10_000, alias="maxSizeMB")
@@ -328,12 +331,19 @@ class FormOptions(ApiModel):
 
 
 class UploadUrlRequest(ApiModel):
-    """A file that a user wants to upload; `field` says for which field, where the form has several for files."""
+    """A file that a user wants to upload.
+
+    Attributes:
+        file_name: what lies before a `/` or `\\` in it, and control characters, are left out.
+        content_type: empty for a kind that the browser does not know, which is taken as application/octet-stream.
+        file_size: in bytes.
+        field: which field the file is for, where the form has several for files.
+    """
 
     model_config = example({"fileName": "offer.pdf", "contentType": "application/pdf", "fileSize": 48_213})
 
     file_name: str = Field(min_length=1, max_length=255)
-    content_type: str = Field(min_length=1, max_length=200)
+    content_type: str = Field(default="", max_length=200)
     file_size: int = Field(ge=0)
     field: FieldName | None = None
 

@@ -313,6 +313,11 @@ def offered_choices(parameter: WorkflowParameter) -> list[Any] | None:
     return None if found is None else [choice for choice in found if choice is not None]
 
 
+def label_of_choice(choice: Any) -> str:
+    """What people see of a choice."""
+    return choice if isinstance(choice, str) else json.dumps(choice, ensure_ascii=False)
+
+
 def _rules_of(parameter: WorkflowParameter) -> dict[str, Any]:
     """The declared rules. One whose annotation is a Literal or an Enum has that one's choices as its `enum`."""
     rules = parameter.validation or {}

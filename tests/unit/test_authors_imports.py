@@ -42,6 +42,7 @@ EXPORTED: dict[str, dict[str, str | None]] = {
         "DuplicateFunctionError": None,
         "ExecutionStopped": None,
         "FieldError": None,
+        "FileUnavailableError": None,
         "ForbiddenError": "(message, details=None)",
         "FunctionNotFoundError": "(message, details=None)",
         "InvalidInputError": "(message, errors)",
@@ -61,6 +62,7 @@ EXPORTED: dict[str, dict[str, str | None]] = {
     },
     "shared.testing": {
         "TEST_CALLER": None,
+        "local_file": "(path)",
         "run": "async (function, config=None, /, **parameters)",
         "run_named": "async (name, parameters, use=None)",
     },
@@ -76,6 +78,7 @@ METHODS = {
     "get_secret": "async (key)",
     "has_config": "(key)",
     "info": "(message, **data)",
+    "read_file": "async (value)",
     "report_progress": "(fraction, message='')",
     "save_checkpoint": "(name, data=None)",
     "set_result": "(value)",
@@ -156,7 +159,17 @@ def test_these_modules_have_no_other_names(module: str):
 
 def test_the_types_of_parameters():
     decorators = importlib.import_module("shared.decorators")
-    assert decorators.VALID_PARAM_TYPES == ("string", "int", "bool", "float", "json", "list", "email")
+    assert decorators.VALID_PARAM_TYPES == (
+        "string",
+        "int",
+        "bool",
+        "float",
+        "json",
+        "list",
+        "email",
+        "date",
+        "datetime",
+    )
 
 
 async def test_the_context_is_what_a_workflow_sees_of_its_run():

@@ -75,6 +75,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "docs_get": (200, 200, 200, 200, *_NO_KEY, 200, 200),
     "docs_get_asset": (200, 200, 200, 200, *_NO_KEY, 200, 200),
     "workflows_list": (401, 200, 200, 403, *_NO_KEY, 200, 200),
+    "workflows_get_form": (401, 200, 200, 403, *_NO_KEY, 200, 200),
     "workflows_execute": (401, 403, 403, 403, *_NO_KEY, 200, 200),
     "workflows_execute_named": (401, 403, 403, 403, *_NO_KEY, 200, 200),
     "endpoints_get": (401, 200, 200, 200, *_NO_KEY, 200, 200),
