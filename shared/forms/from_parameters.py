@@ -92,7 +92,7 @@ def _leave_out_patterns(fields: dict[str, FormField]) -> None:
         field = found[int(problem["loc"][0])]
         assert field.validation is not None
         rules = field.validation.model_copy(update={"pattern": None})
-        fields[field.name] = field.model_copy(update={"validation": rules})
+        fields[field.name] = field.model_copy(update={"validation": None if rules == FieldValidation() else rules})
 
 
 def _shown_parameters(metadata: FunctionMetadata) -> list[WorkflowParameter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
@@ -15,14 +16,14 @@ from pydantic import BaseModel, Field, SecretStr
 from shared.decorators import data_provider, metadata_of, param, workflow
 from shared.errors import ConflictError
 from shared.forms.checks import submitted_values
-from shared.forms.choices import Choices
 from shared.forms.definitions import check_definition
+from shared.forms.evaluation import evaluate
 from shared.forms.from_parameters import form_of
-from shared.forms.state import FormState
 from shared.models.data_providers import Option
 from shared.models.forms import FormField, FormRequest
 from shared.parameters.validation import plan_of
 from shared.registry import FunctionRegistry, get_registry, staging
+from tests.unit.forms.test_checks import Given
 
 
 class Size(enum.Enum):
@@ -195,11 +196,12 @@ def test_a_form_made_from_parameters_is_taken_and_what_fills_it_in_is_taken_by_t
     check_definition(body)
     wanted = [field for field in body.form_schema.fields if how == "all" or field.required or field.type == "checkbox"]
     given = {field.name: filled_in(field) for field in wanted if how != "defaults" or field.default_value is None}
-    choices = {field.name: Choices(OPTIONS) for field in body.form_schema.fields if field.data_provider}
-    values = submitted_values(FormState(body.form_schema, given), choices)
+    providers = Given({field.name: OPTIONS for field in body.form_schema.fields if field.data_provider})
     metadata = metadata_of(function)
     assert metadata is not None
-    assert plan_of(metadata).validator.validate(values).keys() >= given.keys()
+    validator = plan_of(metadata).validator
+    values = submitted_values(asyncio.run(evaluate(body.form_schema, given, providers)), validator.admits)
+    assert validator.validate(values).keys() >= given.keys()
 
 
 def test_each_type_has_its_field():
