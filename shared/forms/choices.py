@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -32,33 +33,44 @@ class Choices:
     """The options of a field, to look values up in.
 
     A value means the option whose own value is the same JSON: 1 is 1.0, and neither "1" nor true. A browser sends text,
-    though, so that a text also means the option that it is the text form of, if there is just one: "1" means 1 where
-    there is no option "1", and "true" means true.
+    though, so that a text also means the option that it is the text form of: "1" means 1 where there is no option "1",
+    and "true" means true.
 
     Args:
         options: their values are JSON.
     """
 
     def __init__(self, options: Sequence[Option]) -> None:
-        self._options: dict[str, Option] = {}
-        self._by_text: dict[str, list[Option]] = {}
+        # Lists may have hundreds of thousands, and most values are texts and numbers.
+        self._texts: dict[str, Option] = {}
+        self._numbers: dict[float, Option] = {}
+        self._others: dict[str, Option] = {}
         for option in options:
             value = option["value"]
-            key = _json_text(value)
-            if key not in self._options:
-                self._options[key] = option
-                self._by_text.setdefault(value if isinstance(value, str) else key, []).append(option)
+            if isinstance(value, str):
+                self._texts.setdefault(value, option)
+            elif _is_number(value):
+                self._numbers.setdefault(value, option)
+            else:
+                self._others.setdefault(_json_text(value), option)
 
     def option_of(self, value: Any) -> Option | None:
         """The option that is meant; None when there is none."""
+        if isinstance(value, str):
+            return self._texts.get(value) or self._others.get(value) or self._number_written(value)
+        if _is_number(value):
+            return self._numbers.get(value)
         try:
-            key = _json_text(value)
+            return self._others.get(_json_text(value))
         except RecursionError:
             return None
-        if key in self._options:
-            return self._options[key]
-        alike = self._by_text.get(value, []) if isinstance(value, str) else []
-        return alike[0] if len(alike) == 1 else None
+
+    def _number_written(self, text: str) -> Option | None:
+        """The option whose value is a number that is written so."""
+        if _NUMBER.fullmatch(text) is None:
+            return None
+        option = self._numbers.get(float(text) if _FRACTION.search(text) else int(text))
+        return option if option is not None and _json_text(option["value"]) == text else None
 
     def find(self, value: Any) -> tuple[bool, Any]:
         """Whether an option is meant, and that option's own value."""
@@ -68,7 +80,7 @@ class Choices:
     def missing(self, value: Any) -> list[str | float]:
         """The texts and numbers that mean no option, of a value or of a list of them, each once."""
         values = cast("list[Any]", value) if isinstance(value, list) else [value]
-        plain = [each for each in values if isinstance(each, (str, int, float)) and not isinstance(each, bool)]
+        plain = [each for each in values if isinstance(each, str) or _is_number(each)]
         return list(dict.fromkeys(each for each in plain if self.option_of(each) is None))
 
     def choose(self, value: Any) -> Any:
@@ -87,6 +99,11 @@ class Choices:
         return [self.choose(value) for value in values]
 
 
+# As JSON writes one; the longest that Python reads as an int has 4,300 digits.
+_NUMBER = re.compile(r"-?[0-9]{1,4000}(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_FRACTION = re.compile(r"[.eE]")
+
+
 def own_choices(field: FormField) -> Choices:
     """The options that stand in the form itself."""
     return Choices([Option(label=each.label, value=each.value, metadata=None) for each in field.options or ()])
@@ -94,11 +111,6 @@ def own_choices(field: FormField) -> Choices:
 
 def _json_text(value: Any) -> str:
     """One text for values that are the same JSON."""
-    # Most are plain, and lists may have hundreds of thousands.
-    if isinstance(value, str):
-        return f'"{value}"'
-    if type(value) is int:
-        return int.__repr__(value)
     return json.dumps(_with_plain_numbers(value), sort_keys=True, separators=(",", ":"))
 
 
@@ -109,7 +121,13 @@ def text_of(value: str | float) -> str:
 
 def is_offered(option: Option) -> bool:
     """Whether an option can be chosen: its value is not that of a field that is left empty."""
-    return option["value"] is not None and option["value"] not in ("", [])
+    value = option["value"]
+    # Most have one, and lists may be long.
+    return bool(value) or (value is not None and value not in ("", []))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _with_plain_numbers(value: Any) -> Any:

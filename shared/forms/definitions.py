@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.errors import FieldError, InvalidInputError
-from shared.forms.cascades import check_cycles
+from shared.forms.cascades import CyclicInputsError, check_cycles
 from shared.forms.choices import WrongValueError
 from shared.forms.expressions import ExpressionError, compile_expression
 from shared.forms.fitting import misfit
@@ -37,10 +37,15 @@ def check_definition(body: FormRequest) -> None:
         *_field_problems(body),
         *pattern_problems(body.form_schema, fields),
     ]
+    circle = ""
+    try:
+        check_cycles(body.form_schema)
+    except CyclicInputsError as error:
+        problems += error.errors
+        circle = f". {error.message}"
     if problems:
         names = ", ".join(".".join(str(part) for part in problem["loc"][1:]) for problem in problems[:5])
-        raise InvalidInputError(f"The form is not valid: {names}", problems)
-    check_cycles(body.form_schema)
+        raise InvalidInputError(f"The form is not valid: {names}{circle}", problems)
 
 
 def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:

@@ -238,6 +238,7 @@ async def start_form(
         transient=True,
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,
+        secrets=secret_values(form.form_schema, state.values),
         use=WORKFLOW,
     )
     try:

@@ -249,7 +249,8 @@ async def test_static_inputs_come_from_the_form_whatever_is_sent(app: Client, us
         "dataProvider": "cities",
         "dataProviderInputs": {"country": {"mode": "static", "value": "at"}},
     }
-    form = await made(app, formSchema={"fields": [field]})
+    others = [{"name": name, "type": "text"} for name in ("customer", "country")]
+    form = await made(app, formSchema={"fields": [field, *others]})
     path = f"/forms/{form['id']}/data-providers/cities"
     answer = await app.post(path, {"inputs": {"country": "de"}, "formData": {"country": "de"}}, headers=user)
     assert answer.body["options"][0]["value"] == "Graz"
