@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from shared.errors import ConflictError
 from shared.forms.cascades import CyclicInputsError, check_cycles
-from shared.forms.choices import WrongValueError
-from shared.forms.rules import pattern_problems
+from shared.forms.choices import WrongValueError, is_offered
+from shared.forms.patterns import HEAVIEST_RULE, HEAVIEST_RULES, is_usable, weight_of
 from shared.forms.values import is_empty, read_value
+from shared.models.data_providers import Option
 from shared.models.forms import (
     FIELD_NAME,
     MOST_FIELDS,
@@ -27,6 +28,7 @@ from shared.models.forms import (
 from shared.parameters.annotations import is_secret
 from shared.parameters.json_schema import is_required, parameter_schema, parameters_of
 from shared.parameters.types import label_of_choice, offered_choices
+from shared.parameters.validation import ParameterValidator, plan_of
 from shared.registry import FunctionMetadata, WorkflowParameter, get_registry, in_words
 from shared.serialization import to_json
 
@@ -66,7 +68,7 @@ def form_of(metadata: FunctionMetadata) -> FormRequest:
     parameters = _shown_parameters(metadata)
     names = {parameter.name for parameter in parameters}
     fields = {parameter.name: _field_of(parameter, names) for parameter in parameters}
-    _leave_out_patterns(fields)
+    _leave_out_misfits(fields, plan_of(metadata).validator)
     while True:
         schema = FormSchema(fields=list(fields.values()))
         try:
@@ -85,14 +87,19 @@ def form_of(metadata: FunctionMetadata) -> FormRequest:
     )
 
 
-def _leave_out_patterns(fields: dict[str, FormField]) -> None:
-    """Takes the patterns away that a form can't have; the workflow holds values against them all the same."""
-    found = list(fields.values())
-    for problem in pattern_problems(FormSchema(fields=found), ()):
-        field = found[int(problem["loc"][0])]
-        assert field.validation is not None
-        rules = field.validation.model_copy(update={"pattern": None})
-        fields[field.name] = field.model_copy(update={"validation": None if rules == FieldValidation() else rules})
+def _leave_out_misfits(fields: dict[str, FormField], validator: ParameterValidator) -> None:
+    """Takes out of fields what a form may not have though the parameter does."""
+    together = 0
+    for name, field in fields.items():
+        default, rules = field.default_value, field.validation
+        if default is not None and not validator.admits(name, default):
+            # Python fills in a signature's default whatever it is; nobody else may send it.
+            default = None
+        if rules is not None and rules.pattern is not None:
+            together += weight_of(rules.pattern)
+            if together > HEAVIEST_RULES:
+                rules = rules.model_copy(update={"pattern": None})
+        fields[name] = field.model_copy(update={"default_value": default, "validation": rules})
 
 
 def _shown_parameters(metadata: FunctionMetadata) -> list[WorkflowParameter]:
@@ -147,7 +154,7 @@ def _options_of(parameter: WorkflowParameter) -> list[FormOption]:
     """The choices that a form can offer; empty without any, or with more than it has room for."""
     found: dict[str, FormOption] = {}
     for choice in cast("list[Any]", to_json(offered_choices(parameter) or [])):
-        if not is_empty(choice):
+        if is_offered(Option(label="", value=choice, metadata=None)):
             label = label_of_choice(choice)[:_LONGEST_LABEL]
             found.setdefault(json.dumps(choice, sort_keys=True), FormOption(label=label, value=choice))
     return list(found.values()) if len(found) <= MOST_OPTIONS else []
@@ -177,10 +184,17 @@ def _validation_of(parameter: WorkflowParameter, field: FormField) -> FieldValid
         value = next((stated[name] for name in _BOUNDS[rule] if name in stated), None)
         if rule in known and isinstance(value, (int, float)) and abs(value) < 2**1023:
             rules[rule] = value
+    # JSON Schema's patterns are for any part of a text.
     pattern = stated.get("pattern") if parameter.validation else None
-    if "pattern" in known and pattern and len(pattern) <= _LONGEST_PATTERN:
+    if "pattern" in known and pattern and _is_light(pattern):
         rules["pattern"] = pattern
     return FieldValidation(**rules) if rules else None
+
+
+def _is_light(pattern: str) -> bool:
+    """Whether a form takes the pattern, whatever its others are."""
+    is_short = len(pattern) <= _LONGEST_PATTERN and weight_of(pattern) <= HEAVIEST_RULE
+    return is_short and is_usable(pattern)
 
 
 def _stated_bounds(parameter: WorkflowParameter) -> Mapping[str, Any]:
@@ -195,7 +209,7 @@ def _default_of(parameter: WorkflowParameter, field: FormField) -> Any:
     default = to_json(parameter.default_value) if parameter.has_default else None
     if is_empty(default) or field.type == "password":
         return None
-    if field.type in ("text", "textarea") and not isinstance(default, str):
+    if parameter.type in ("json", "list") and not field.multiple and not isinstance(default, str):
         default = json.dumps(default, ensure_ascii=False)
     try:
         read_value(field, default)

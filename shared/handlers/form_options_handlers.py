@@ -49,7 +49,8 @@ async def get_provider_options(
     if bound.inputs is None:
         raise _waits(field, bound.waiting_for)
     try:
-        answer = await ask_provider(provider, bound.inputs, principal, no_cache=body.no_cache)
+        inputs = providers.arguments_of(field, bound.inputs)
+        answer = await ask_provider(provider, inputs, principal, no_cache=body.no_cache)
     except InvalidInputError as error:
         raise refused_inputs(error, field, state.values, given) from None
     return answer.model_copy(update={"options": [*offered(answer.options)]})

@@ -9,6 +9,7 @@ from typing import Any
 from shared.access.principal import Principal
 from shared.errors import FunctionNotFoundError
 from shared.forms.choices import Choices, is_offered, text_of
+from shared.forms.fitting import as_chosen, choice_names
 from shared.handlers.provider_options import ask_provider, find_providers, takes_input
 from shared.models.data_providers import Option
 from shared.models.forms import FormField, FormSchema
@@ -25,17 +26,21 @@ class FormProviders:
     Args:
         found: by name; one that is gone is missing.
         principal: who asks.
+        choices: the fields of the form whose values are choices.
     """
 
-    def __init__(self, found: Mapping[str, FunctionMetadata], principal: Principal) -> None:
+    def __init__(
+        self, found: Mapping[str, FunctionMetadata], principal: Principal, choices: Collection[str] = ()
+    ) -> None:
         self._found = found
+        self._choices = choices
         self._principal = principal
 
     @classmethod
     async def of(cls, schema: FormSchema, principal: Principal) -> FormProviders:
         """Those of a form."""
         names = [field.data_provider for field in schema.fields if field.data_provider is not None]
-        return cls(await find_providers(names), principal)
+        return cls(await find_providers(names), principal, choice_names(schema))
 
     def optional_inputs(self, field: FormField) -> Collection[str]:
         """The parameters that the field's provider can do without."""
@@ -53,6 +58,16 @@ class FormProviders:
             raise FunctionNotFoundError(f"There is no data provider named {field.data_provider!r}")
         return provider
 
+    def arguments_of(self, field: FormField, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The inputs as the field's provider is called with them: what was chosen in another field is not split.
+
+        Raises:
+            FunctionNotFoundError: the provider is gone.
+        """
+        bound = field.data_provider_inputs.items()
+        chosen = [name for name, given in bound if given.mode == "fieldRef" and given.field_name in self._choices]
+        return as_chosen(chosen, inputs, self.provider_of(field)) if chosen else inputs
+
     async def options(self, field: FormField, inputs: Mapping[str, Any], value: Any) -> Sequence[Option]:
         """What the field's provider gives, but for options whose value is empty: that is how a field is left empty.
 
@@ -64,6 +79,7 @@ class FormProviders:
             ProviderFailedError, ProviderTimeoutError: see `ask_provider`.
         """
         provider = self.provider_of(field)
+        inputs = self.arguments_of(field, inputs)
         options = offered((await ask_provider(provider, inputs, self._principal)).options)
         if value is None or "search" in inputs or not takes_input(provider, "search"):
             return options

@@ -18,6 +18,7 @@ from shared.executions.idempotency import IdempotencyKey
 from shared.forms.checks import Place, refused_by_workflow, submitted_values
 from shared.forms.definitions import check_definition
 from shared.forms.evaluation import evaluate
+from shared.forms.fitting import arguments_of
 from shared.forms.startup import Start
 from shared.forms.values import is_empty, secret_values
 from shared.handlers.form_access import find_form, form_to_run, may_see
@@ -30,7 +31,7 @@ from shared.handlers.submission import Executed, replay, submit
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
 from shared.models.forms import Form, FormDataRequest, FormPatch, FormRequest, StartupResponse
-from shared.parameters.validation import ParameterValidator, plan_of
+from shared.parameters.validation import plan_of
 from shared.registry import WORKFLOW
 from shared.repositories.forms import StoredForm
 from shared.repositories.ids import new_execution_id
@@ -175,14 +176,15 @@ async def execute_form_handler(
         if earlier is not None:
             return earlier
     state = await evaluate(form.form_schema, body.form_data, await FormProviders.of(form.form_schema, principal))
-    values = submitted_values(state, lambda name, value: _validator_of(form.linked_workflow).admits(name, value))
+    linked = resolve(form.linked_workflow, WORKFLOW)
+    values = submitted_values(state, plan_of(linked).validator.admits)
     files = await resolve_files(form, {name: value for name, value in values.items() if not is_empty(value)}, principal)
     request = ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),
         caller=principal.caller,
         organization=principal.organization,
         name=form.linked_workflow,
-        parameters=values | files.values,
+        parameters=arguments_of(form.form_schema, values, linked) | files.values,
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,
         secrets=secret_values(form.form_schema, values),
@@ -198,10 +200,6 @@ async def execute_form_handler(
     except InvalidInputError as error:
         places: dict[str, Place] = {field.name: ("body", "form_data") for field in form.form_schema.fields}
         raise refused_by_workflow(error, places) from None
-
-
-def _validator_of(workflow: str) -> ParameterValidator:
-    return plan_of(resolve(workflow, WORKFLOW)).validator
 
 
 async def start_form(

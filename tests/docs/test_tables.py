@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from typing import get_args
 
 from functions.http.routes import ROUTES
 from shared.errors import PlatformError
 from shared.models import ExecutionStatus
+from shared.models.forms import FieldType
 from tests.support.described import document
 from tests.support.documentation import CONTRIBUTING, ROOT, blocks, read, section
 
@@ -38,6 +40,11 @@ def test_calling_it_explains_every_error():
 def test_calling_it_explains_every_status_of_an_execution():
     rows = re.findall(r"^\| `(\w+)` \|", section(CALLING, "## What a run answers"), re.MULTILINE)
     assert rows == [str(status) for status in ExecutionStatus]
+
+
+def test_forms_explains_every_type_of_a_field():
+    rows = re.findall(r"^\| (`[^|]*) \|", section(ROOT / "docs" / "forms.md", "## Field types"), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) - {"multiple"} == set(get_args(FieldType))
 
 
 def test_every_action_of_the_audit_log_is_explained():

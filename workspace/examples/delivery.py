@@ -44,6 +44,6 @@ async def delivery_defaults(context: ExecutionContext, country: str = "de") -> d
 @workflow(name="take_document", description="Takes a file from a form", category="Examples", execution_mode="sync")
 @param("document", type="json", label="Document", required=True)
 async def take_document(context: ExecutionContext, document: dict[str, object]) -> dict[str, object]:
-    # The file itself is in Blob Storage, at document["blobUri"].
+    # `await context.read_file(document)` gives the file itself.
     context.info("Got a document", name=document["name"], size=document["size"])
     return document

@@ -9,8 +9,10 @@ import pytest
 
 from shared.errors import InvalidInputError
 from shared.forms.definitions import check_definition
-from shared.models.forms import FormRequest
-from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, staging
+from shared.forms.fitting import arguments_of
+from shared.models.forms import FormRequest, FormSchema
+from shared.parameters.validation import plan_of
+from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, WorkflowParameter, staging
 
 
 async def linked(a: Any = None) -> None: ...
@@ -76,3 +78,26 @@ def test_a_password_has_no_default_and_is_never_in_an_address():
 
 def test_a_multiselect_needs_options():
     assert problems({"type": "multiselect"}) == {("options", "missing")}
+
+
+CHOSEN = ["a, b", "[1]", "1", "true", "{", 5, True, {"a": 1}, ["a, b", "[1]"]]
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+@pytest.mark.parametrize(("kind", "annotation"), [("list", None), ("list", list[Any]), ("json", None), ("json", Any)])
+def test_a_choice_reaches_the_workflow_as_it_is(chosen: Any, kind: str, annotation: Any):
+    parameter = WorkflowParameter("a", kind, annotation=annotation)
+
+    async def function(a: Any) -> None: ...
+
+    metadata = FunctionMetadata("linked", tags=[WORKFLOW], function=function, parameters=[parameter])
+    schema = FormSchema.model_validate({"fields": [{"name": "a", "type": "select", **ONE}]})
+    (found,) = plan_of(metadata).validator.validate(arguments_of(schema, {"a": chosen}, metadata)).values()
+    assert found == ([chosen] if kind == "list" and not isinstance(chosen, list) else chosen)
+    assert type(found) is (list if kind == "list" else type(chosen))
+
+
+def test_what_is_typed_for_a_list_or_for_json_is_read():
+    metadata = FunctionMetadata("linked", function=linked, parameters=[WorkflowParameter("a", "list")])
+    schema = FormSchema.model_validate({"fields": [{"name": "a", "type": "text"}]})
+    assert arguments_of(schema, {"a": "a, b"}, metadata) == {"a": "a, b"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import enum
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
@@ -17,13 +16,12 @@ from shared.decorators import data_provider, metadata_of, param, workflow
 from shared.errors import ConflictError
 from shared.forms.checks import submitted_values
 from shared.forms.definitions import check_definition
-from shared.forms.evaluation import evaluate
 from shared.forms.from_parameters import form_of
 from shared.models.data_providers import Option
 from shared.models.forms import FormField, FormRequest
 from shared.parameters.validation import plan_of
 from shared.registry import FunctionRegistry, get_registry, staging
-from tests.unit.forms.test_checks import Given
+from tests.unit.forms.test_checks import evaluated
 
 
 class Size(enum.Enum):
@@ -123,10 +121,13 @@ def bounded(count: Annotated[int, Field(ge=1, le=5)], name: Annotated[str, Field
 def provided(country, city, streets, unknown, lonely, left, right): ...
 
 
+def unfit(word: Literal["a"] = "b", few: Annotated[int, Field(ge=5)] = 1, number: int = "x", text: str = 5): ...  # type: ignore[assignment]
+
+
 def nothing(): ...
 
 
-WORKFLOWS = (plain, chosen, with_defaults, declared, bounded, provided, nothing)
+WORKFLOWS = (plain, chosen, with_defaults, declared, bounded, provided, unfit, nothing)
 OPTIONS = [Option(label="one, two", value="one, two", metadata=None)]
 
 
@@ -178,6 +179,7 @@ BY_NAME = {
     "code": "4321",
     "looks": "a",
     "name": "Ada",
+    "few": "5",
 }
 
 
@@ -194,13 +196,13 @@ def filled_in(field: FormField) -> Any:
 def test_a_form_made_from_parameters_is_taken_and_what_fills_it_in_is_taken_by_the_workflow(function: Any, how: str):
     body = FormRequest.model_validate_json(made_from(function).model_dump_json())
     check_definition(body)
-    wanted = [field for field in body.form_schema.fields if how == "all" or field.required or field.type == "checkbox"]
+    wanted = [field for field in body.form_schema.fields if how == "all" or field.required]
     given = {field.name: filled_in(field) for field in wanted if how != "defaults" or field.default_value is None}
-    providers = Given({field.name: OPTIONS for field in body.form_schema.fields if field.data_provider})
+    options = {field.name: OPTIONS for field in body.form_schema.fields if field.data_provider}
     metadata = metadata_of(function)
     assert metadata is not None
     validator = plan_of(metadata).validator
-    values = submitted_values(asyncio.run(evaluate(body.form_schema, given, providers)), validator.admits)
+    values = submitted_values(evaluated(body.form_schema, given, options), validator.admits)
     assert validator.validate(values).keys() >= given.keys()
 
 
@@ -255,6 +257,12 @@ def test_defaults_stand_in_the_form_but_for_secrets():
     assert fields_of(with_defaults)["unsure"].type == "select"
 
 
+def test_a_default_that_nobody_may_send_is_none_of_the_form():
+    assert {name: field.default_value for name, field in fields_of(unfit).items()} == dict.fromkeys(
+        ["word", "few", "number", "text"]
+    )
+
+
 def test_labels_help_and_rules_come_along():
     fields = fields_of(declared)
     name, age, code = fields["name"], fields["age"], fields["code"]
@@ -295,6 +303,16 @@ def test_a_workflow_that_no_form_can_ask_for_says_so():
     def optional(größe: int = 1, size: int = 2): ...
 
     assert [*fields_of(optional)] == ["size"]
+
+
+def test_patterns_that_are_too_heavy_together_are_left_to_the_workflow():
+    def heavy(**values: Any): ...
+
+    for number in range(4):
+        heavy = param(f"p{number}", type="string", validation={"pattern": "[a-z]{1,300}"})(heavy)
+    rules = [field.validation for field in fields_of(heavy).values()]
+    assert any(found is not None and found.pattern is not None for found in rules)
+    check_definition(made_from(heavy))
 
 
 def test_a_form_has_room_for_what_is_required_before_the_rest():

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from shared.context import ExecutionContext
 from shared.errors import DefinitionError
 from shared.parameters.signatures import read_signature
+from shared.parameters.types import offered_choices
 
 if TYPE_CHECKING:
     from numbers import Real
@@ -162,3 +163,26 @@ def test_a_wrapped_function_is_read_through_its_wrapper():
 
 def test_a_builtin_that_does_not_tell_takes_anything():
     assert read_signature(dict).accepts_extra
+
+
+@pytest.mark.parametrize(
+    ("annotation", "choices"),
+    [
+        (Literal["a", "b"], ["a", "b"]),
+        (Literal["a", None], ["a"]),
+        (Colour | None, ["red"]),
+        (Literal[2] | Level, [2, 1]),
+        (Annotated[Colour, "note"], ["red"]),
+        (list[Colour], ["red"]),
+        (tuple[Level, ...], [1]),
+        (list[Literal[1, 2]] | None, [1, 2]),
+        (Colour | str, None),
+        (list[str], None),
+        (tuple[Colour, Level], None),
+        (str, None),
+        (Any, None),
+    ],
+)
+def test_a_literal_or_an_enum_leaves_choices(annotation: Any, choices: list[Any] | None):
+    (parameter,) = read_signature(function_with(annotation)).parameters
+    assert offered_choices(parameter) == choices
