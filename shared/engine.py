@@ -20,7 +20,7 @@ from shared.context import ExecutionContext, RunAccess, RunConfiguration, collec
 from shared.data_providers.cache import ProviderCache
 from shared.data_providers.cache_key import cache_key
 from shared.data_providers.options import options_of
-from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError, ProviderFailedError
+from shared.errors import FunctionNotFoundError, InvalidInputError, ProviderFailedError
 from shared.execution_request import ExecutionRequest, RunControl, note_left_out
 from shared.logs.buffer import LogBuffer
 from shared.logs.capture import capture_into
@@ -30,7 +30,7 @@ from shared.models.results import EndpointResponse, ExecutionResult, Kind
 from shared.parameters.validation import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.runtime.calls import Outcome
-from shared.runtime.endings import result_of
+from shared.runtime.endings import refusal, result_of
 from shared.runtime.failures import describe_failure, message_of, status_of, user_line_of
 from shared.runtime.responses import take_response
 from shared.runtime.watch import run_in_thread, run_on_loop
@@ -48,7 +48,6 @@ __all__ = [
     "RunControl",
     "execute",
     "prepare",
-    "refused",
     "resolve",
 ]
 
@@ -152,18 +151,6 @@ def prepare(request: ExecutionRequest, metadata: FunctionMetadata | None = None)
     )
 
 
-def refused(request: ExecutionRequest, error: PlatformError) -> ExecutionResult:
-    """The result of a request that was not run because of `error`."""
-    return ExecutionResult(
-        execution_id=request.execution_id,
-        status=ExecutionStatus.FAILED,
-        error_message=error.message,
-        error_type=error.code,
-        error_details=dict(error.details) if error.details is not None else None,
-        completed_at=datetime.now(UTC),
-    )
-
-
 class Engine:
     """Runs functions and scripts.
 
@@ -198,7 +185,7 @@ class Engine:
         try:
             prepared = prepare(request)
         except InvalidInputError as error:
-            return refused(request, error)
+            return refusal(request.execution_id, error)
         return await self.run(prepared, control)
 
     async def run(self, prepared: PreparedExecution, control: RunControl | None = None) -> ExecutionResult:

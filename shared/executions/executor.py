@@ -11,26 +11,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.access.organizations import Organizations
-from shared.context import Caller, HttpRequestInfo, Organization
+from shared.context import Organization
 from shared.discovery import ensure_loaded
-from shared.engine import Engine, PreparedExecution, prepare, refused
+from shared.engine import Engine, PreparedExecution, prepare
 from shared.errors import ConflictError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError
 from shared.execution_request import ExecutionRequest, RunControl
-from shared.executions.lease import RETRY_WAITS_SECONDS, Lease, lease_from
+from shared.executions.lease import RETRY_WAITS_SECONDS, Lease
 from shared.executions.queueing import ExecutionQueue, NotOursError, QueueMessage, read_message
 from shared.executions.rejected import RejectedMessages
+from shared.executions.requests import record_of, request_of
 from shared.executions.retries import retry_wait
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
-from shared.parameters.secrets import without_secrets
-from shared.registry import WORKFLOW
-from shared.repositories.executions.keys import RecordKeys, tail_of
 from shared.repositories.executions.record import ExecutionRecord, new_write_token
 from shared.repositories.executions.store import ExecutionChangedError, ExecutionStore
-from shared.serialization import to_json
+from shared.runtime.endings import refusal
 from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS, get_settings
 from shared.storage import count_storage_calls
-from shared.storage.keys import key_text
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +108,7 @@ class Executor:
         """
         is_transient = prepared.request.transient
         is_queued = not (prepared.metadata is None or is_transient or prepared.metadata.execution_mode == "sync")
-        record = _new_record(prepared, datetime.now(UTC), is_queued=is_queued)
+        record = record_of(prepared, datetime.now(UTC), is_queued=is_queued)
         with count_storage_calls():
             try:
                 if is_queued:
@@ -206,17 +203,17 @@ class Executor:
             )
             return
         await ensure_loaded()
-        request = _request_of(record, await self._organization_of(record))
+        request = request_of(record, await self._organization_of(record))
         # What is wrong with a recorded request (its workflow is gone, say) is its result: nobody waits for an answer.
-        prepared = refusal = None
+        prepared = refused = None
         try:
             prepared = prepare(request)
         except (FunctionNotFoundError, InvalidInputError) as error:
-            refusal = refused(request, error)
+            refused = refusal(request.execution_id, error)
         lease = Lease(self._store, record)
         try:
             async with lease:
-                result = await self._engine.run(prepared, lease.control) if prepared else refusal
+                result = await self._engine.run(prepared, lease.control) if prepared else refused
         except ExecutionChangedError:
             logger.info("Execution %s was claimed by another worker", record.execution_id, extra=record.log_extra)
             return
@@ -348,57 +345,3 @@ def _cancelling(record: ExecutionRecord) -> ExecutionRecord:
 def _cancelled(record: ExecutionRecord) -> ExecutionRecord:
     reason = f"{record.workflow_name} was cancelled before it began"
     return record.ended(_without_run(record, ExecutionStatus.CANCELLED, "Cancelled", reason), new_write_token())
-
-
-def _new_record(prepared: PreparedExecution, now: datetime, *, is_queued: bool) -> ExecutionRecord:
-    request, scope = prepared.request, prepared.request.scope
-    # What the caller sent, not what validation made of it: a run from the queue is validated again.
-    sent = to_json(dict(request.parameters))
-    shown = without_secrets(sent, prepared.secrets) if prepared.secrets else None
-    return ExecutionRecord(
-        execution_id=request.execution_id,
-        scope=scope,
-        keys=RecordKeys.of(key_text(scope), tail_of(request.execution_id), prepared.name, request.caller.user_id),
-        workflow_name=prepared.name,
-        is_script=prepared.script is not None,
-        form_id=request.form_id,
-        executed_by=request.caller.user_id,
-        executed_by_name=request.caller.name,
-        executed_by_email=request.caller.email,
-        is_platform_admin=request.is_platform_admin,
-        is_function_key=request.is_function_key,
-        is_queued=is_queued,
-        status=ExecutionStatus.PENDING if is_queued else ExecutionStatus.RUNNING,
-        created_at=now,
-        started_at=None if is_queued else now,
-        lease_until=None if is_queued else lease_from(now),
-        input_data=sent if shown is None else shown,
-        hidden_input=None if shown is None else sent,
-        http=request.http.as_json() if request.http is not None and is_queued else None,
-        files=request.files or None,
-        result_token_digest=request.result_token_digest,
-        rerun_of=request.rerun_of,
-        code=request.code,
-        attempt=request.attempt,
-        # The queue message is a call that the store does not see.
-        storage_calls=1 if is_queued else 0,
-    )
-
-
-def _request_of(record: ExecutionRecord, organization: Organization | None) -> ExecutionRequest:
-    return ExecutionRequest(
-        execution_id=record.execution_id,
-        caller=Caller(record.executed_by, record.executed_by_email, record.executed_by_name),
-        organization=organization,
-        name=record.workflow_name,
-        parameters=record.run_input,
-        is_platform_admin=record.is_platform_admin,
-        is_function_key=record.is_function_key,
-        form_id=record.form_id,
-        secrets=record.secrets,
-        files=record.files or {},
-        http=HttpRequestInfo.from_json(record.http) if record.http is not None else None,
-        use=WORKFLOW,
-        attempt=record.attempt,
-        trigger="queue",
-    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from shared.errors import PlatformError
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
 from shared.runtime.calls import Outcome
@@ -50,4 +52,16 @@ def _stopped(outcome: Outcome, execution_id: str, name: str, limit_seconds: floa
         error_message=f"{name} was stopped {reason}",
         error_details=details or None,
         variables=outcome.value.variables if isinstance(outcome.value, ExecutionResult) else None,
+    )
+
+
+def refusal(execution_id: str, error: PlatformError) -> ExecutionResult:
+    """The result of a request that was not run because of `error`."""
+    return ExecutionResult(
+        execution_id=execution_id,
+        status=ExecutionStatus.FAILED,
+        error_message=error.message,
+        error_type=error.code,
+        error_details=dict(error.details) if error.details is not None else None,
+        completed_at=datetime.now(UTC),
     )

@@ -43,7 +43,7 @@ def test_calling_it_explains_every_status_of_an_execution():
 
 
 def test_forms_explains_every_type_of_a_field():
-    rows = re.findall(r"^\| (`[^|]*) \|", section(ROOT / "docs" / "forms.md", "## Rules by type"), re.MULTILINE)
+    rows = re.findall(r"^\| (`[^|]*) \|", section(ROOT / "docs" / "forms.md", "## Field types"), re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) - {"multiple"} == set(get_args(FieldType))
 
 
