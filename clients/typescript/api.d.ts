@@ -188,9 +188,12 @@ export interface paths {
         post: operations["endpoints_post"];
         /** Runs the workflow behind an endpoint; query and body are its parameters */
         delete: operations["endpoints_delete"];
-        options?: never;
-        head?: never;
-        patch?: never;
+        /** Runs the workflow behind an endpoint; query and body are its parameters */
+        options: operations["endpoints_options"];
+        /** Runs the workflow behind an endpoint; query and body are its parameters */
+        head: operations["endpoints_head"];
+        /** Runs the workflow behind an endpoint; query and body are its parameters */
+        patch: operations["endpoints_patch"];
         trace?: never;
     };
     "/executions": {
@@ -644,6 +647,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/workflows/{workflowName}/form": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A form made from the workflow's parameters, to be sent to POST /forms */
+        get: operations["workflows_get_form"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -872,6 +892,8 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /** @default null */
+            rerunOf: string | null;
+            /** @default null */
             resultType: ("json" | "html" | "text") | null;
             /** @default 1 */
             attempt: number;
@@ -1032,8 +1054,10 @@ export interface components {
          *
          *     Attributes:
          *         name: the field's.
-         *         state: `ready` with options, `waiting` for other fields, or `error`.
-         *         options: of its provider, in that one's order; empty unless ready.
+         *         state: `ready` with options, `waiting` for other fields, `error`, or `hidden` since the field does not show.
+         *         visible: whether the field shows.
+         *         options: of its provider, in that one's order, then chosen ones that are not among the first of a long list;
+         *             empty unless ready.
          *         waiting_for: the empty fields that come first; empty unless waiting.
          *         message: what failed; None unless it is an error.
          *         value_fits: false when the field's current value is no longer a choice, and so counts as empty.
@@ -1041,7 +1065,9 @@ export interface components {
         FieldOptions: {
             name: string;
             /** @enum {string} */
-            state: "ready" | "waiting" | "error";
+            state: "ready" | "waiting" | "error" | "hidden";
+            /** @default true */
+            visible: boolean;
             options: components["schemas"]["Option"][];
             waitingFor: string[];
             /** @default null */
@@ -1132,13 +1158,17 @@ export interface components {
         /**
          * FormField
          * @description A field of a form.
+         *
+         *     Attributes:
+         *         max_size_mb: how large a file may be, 100 where nothing is said.
+         *         multiple: whether its value is a list: always of a `multiselect`, on demand of a `select` and a `file`.
          */
         "FormField-Input": {
             name: string;
             /** @default  */
             label?: string | null;
             /** @enum {string} */
-            type: "text" | "email" | "number" | "select" | "checkbox" | "textarea" | "radio" | "datetime" | "markdown" | "html" | "file";
+            type: "text" | "email" | "number" | "select" | "multiselect" | "checkbox" | "textarea" | "radio" | "date" | "datetime" | "password" | "markdown" | "html" | "file";
             /** @default false */
             required?: boolean | null;
             /** @default null */
@@ -1174,13 +1204,17 @@ export interface components {
         /**
          * FormField
          * @description A field of a form.
+         *
+         *     Attributes:
+         *         max_size_mb: how large a file may be, 100 where nothing is said.
+         *         multiple: whether its value is a list: always of a `multiselect`, on demand of a `select` and a `file`.
          */
         "FormField-Output": {
             name: string;
             /** @default  */
             label: string;
             /** @enum {string} */
-            type: "text" | "email" | "number" | "select" | "checkbox" | "textarea" | "radio" | "datetime" | "markdown" | "html" | "file";
+            type: "text" | "email" | "number" | "select" | "multiselect" | "checkbox" | "textarea" | "radio" | "date" | "datetime" | "password" | "markdown" | "html" | "file";
             /** @default false */
             required: boolean;
             /** @default null */
@@ -1223,10 +1257,13 @@ export interface components {
         };
         /**
          * FormOptions
-         * @description The dropdowns that were asked for, in the form's order.
+         * @description The dropdowns that were asked for, in the form's order, and for every field by its name whether it shows.
          */
         FormOptions: {
             fields: components["schemas"]["FieldOptions"][];
+            visible: {
+                [key: string]: boolean;
+            };
         };
         /**
          * FormOptionsRequest
@@ -1316,6 +1353,30 @@ export interface components {
             field?: string | null;
             /** @default false */
             noCache?: boolean | null;
+        };
+        /**
+         * FormRequest
+         * @description What a form is made of.
+         */
+        FormRequest: {
+            /** @default  */
+            description: string;
+            /** @default true */
+            isActive: boolean;
+            /** @default false */
+            isGlobal: boolean;
+            /** @default false */
+            isPublic: boolean;
+            roles: string[];
+            /** @default null */
+            launchWorkflowId: string | null;
+            allowedQueryParams: string[];
+            defaultLaunchParams: {
+                [key: string]: unknown;
+            };
+            name: string;
+            linkedWorkflow: string;
+            formSchema: components["schemas"]["FormSchema-Output"];
         };
         /**
          * FormSchema
@@ -1505,7 +1566,8 @@ export interface components {
         };
         /**
          * ParameterModel
-         * @description A parameter of a workflow or data provider; `options` are those of its `enum` rule, null without one.
+         * @description A parameter of a workflow or data provider; `options` are the choices that its `enum` rule, or a Literal or
+         *     an Enum in the signature, leaves; of the items where it is a list; null without such.
          */
         ParameterModel: {
             name: string;
@@ -1604,7 +1666,13 @@ export interface components {
         };
         /**
          * UploadUrlRequest
-         * @description A file that a user wants to upload; `field` says for which field, where the form has several for files.
+         * @description A file that a user wants to upload.
+         *
+         *     Attributes:
+         *         file_name: what lies before a `/` or `\` in it, and control characters, are left out.
+         *         content_type: empty for a kind that the browser does not know, which is taken as application/octet-stream.
+         *         file_size: in bytes.
+         *         field: which field the file is for, where the form has several for files.
          * @example {
          *       "contentType": "application/pdf",
          *       "fileName": "offer.pdf",
@@ -1613,7 +1681,8 @@ export interface components {
          */
         UploadUrlRequest: {
             fileName: string;
-            contentType: string;
+            /** @default  */
+            contentType?: string | null;
             fileSize: number;
             /** @default null */
             field?: string | null;
@@ -1703,9 +1772,30 @@ export interface components {
             disableGlobalKey: boolean;
             publicEndpoint: boolean;
             source: string | null;
+            verify: string | null;
+            dedupeHeader: string | null;
         };
     };
     responses: {
+        /** @description A data provider raised, or gave something that is no list of options. */
+        BadGateway: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "ProviderFailed",
+                 *       "message": "A data provider raised, or gave something that is no list of options.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "ProviderFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
         /** @description The request can't be understood. The request is understood, and fields of it are wrong; each is named in `errors`. */
         BadRequest: {
             headers: {
@@ -1725,9 +1815,310 @@ export interface components {
                 } & components["schemas"]["ErrorResponse"];
             };
         };
-        /** @description Nobody is signed in, or the key is not valid. */
-        Unauthorized: {
+        /** @description The thing is in a state that does not allow this. */
+        Conflict: {
             headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "Conflict",
+                 *       "message": "The thing is in a state that does not allow this.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "Conflict";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The request can't be understood. The request is understood, and fields of it are wrong; each is named in `errors`. The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointBadRequest: {
+            headers: {
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "BadRequest",
+                 *       "message": "The request can't be understood.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "BadRequest" | "ValidationError" | "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The thing is in a state that does not allow this. The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointConflict: {
+            headers: {
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "Conflict",
+                 *       "message": "The thing is in a state that does not allow this.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "Conflict" | "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The caller is known and may not do this. The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointForbidden: {
+            headers: {
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "Forbidden",
+                 *       "message": "The caller is known and may not do this.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "Forbidden" | "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The workflow behind an endpoint was stopped at its time limit. */
+        EndpointGatewayTimeout: {
+            headers: {
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "WorkflowTimeout",
+                 *       "message": "The workflow behind an endpoint was stopped at its time limit.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "WorkflowTimeout";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description Something went wrong on our side The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointInternalServerError: {
+            headers: {
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "InternalServerError",
+                 *       "message": "Something went wrong on our side",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "InternalServerError" | "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The request's body came in chunks and was dropped on its way: it must be sent with its length. The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointLengthRequired: {
+            headers: {
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "LengthRequired",
+                 *       "message": "The request's body came in chunks and was dropped on its way: it must be sent with its length.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "LengthRequired" | "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The route exists, with other methods. The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointMethodNotAllowed: {
+            headers: {
+                /** @description The methods that the route has */
+                Allow?: string;
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "MethodNotAllowed",
+                 *       "message": "The route exists, with other methods.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "MethodNotAllowed" | "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description There is no such thing in the caller's scope. The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointNotFound: {
+            headers: {
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "NotFound",
+                 *       "message": "There is no such thing in the caller's scope.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "NotFound" | "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointRefused: {
+            headers: {
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "WorkflowFailed",
+                 *       "message": "The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The request's body is larger than the platform takes. The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointRequestEntityTooLarge: {
+            headers: {
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "PayloadTooLarge",
+                 *       "message": "The request's body is larger than the platform takes.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "PayloadTooLarge" | "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description Something the platform needs is out of reach for now. */
+        EndpointServiceUnavailable: {
+            headers: {
+                /** @description Whole seconds after which a retry makes sense */
+                "Retry-After"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "ServiceUnavailable",
+                 *       "message": "Something the platform needs is out of reach for now.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "ServiceUnavailable";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The caller has used up its rate. The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointTooManyRequests: {
+            headers: {
+                /** @description Whole seconds after which a retry makes sense */
+                "Retry-After"?: string;
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "TooManyRequests",
+                 *       "message": "The caller has used up its rate.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "TooManyRequests" | "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description Nobody is signed in, or the key is not valid. The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointUnauthorized: {
+            headers: {
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
                 [name: string]: unknown;
             };
             content: {
@@ -1740,7 +2131,32 @@ export interface components {
                  */
                 "application/json": {
                     /** @enum {unknown} */
-                    error?: "Unauthorized";
+                    error?: "Unauthorized" | "WorkflowFailed";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The request's body has a type, charset or coding that can't be read here. The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status. */
+        EndpointUnsupportedMediaType: {
+            headers: {
+                /** @description The codings that can be read */
+                "Accept-Encoding"?: string;
+                /** @description `false` when storage went away during the run, so that its record comes later */
+                "Execution-Recorded"?: string;
+                /** @description `true` when an earlier call began the execution */
+                "Idempotent-Replayed"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "UnsupportedMediaType",
+                 *       "message": "The request's body has a type, charset or coding that can't be read here.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "UnsupportedMediaType" | "WorkflowFailed";
                 } & components["schemas"]["ErrorResponse"];
             };
         };
@@ -1763,6 +2179,63 @@ export interface components {
                 } & components["schemas"]["ErrorResponse"];
             };
         };
+        /** @description A data provider did not answer within its time. */
+        GatewayTimeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "ProviderTimeout",
+                 *       "message": "A data provider did not answer within its time.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "ProviderTimeout";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description Something went wrong on our side */
+        InternalServerError: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "InternalServerError",
+                 *       "message": "Something went wrong on our side",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "InternalServerError";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The request's body came in chunks and was dropped on its way: it must be sent with its length. */
+        LengthRequired: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "LengthRequired",
+                 *       "message": "The request's body came in chunks and was dropped on its way: it must be sent with its length.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "LengthRequired";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
         /** @description There is no such thing in the caller's scope. */
         NotFound: {
             headers: {
@@ -1779,46 +2252,6 @@ export interface components {
                 "application/json": {
                     /** @enum {unknown} */
                     error?: "NotFound";
-                } & components["schemas"]["ErrorResponse"];
-            };
-        };
-        /** @description The route exists, with other methods. */
-        MethodNotAllowed: {
-            headers: {
-                /** @description The methods that the route has */
-                Allow?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                /**
-                 * @example {
-                 *       "error": "MethodNotAllowed",
-                 *       "message": "The route exists, with other methods.",
-                 *       "details": null
-                 *     }
-                 */
-                "application/json": {
-                    /** @enum {unknown} */
-                    error?: "MethodNotAllowed";
-                } & components["schemas"]["ErrorResponse"];
-            };
-        };
-        /** @description The thing is in a state that does not allow this. */
-        Conflict: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                /**
-                 * @example {
-                 *       "error": "Conflict",
-                 *       "message": "The thing is in a state that does not allow this.",
-                 *       "details": null
-                 *     }
-                 */
-                "application/json": {
-                    /** @enum {unknown} */
-                    error?: "Conflict";
                 } & components["schemas"]["ErrorResponse"];
             };
         };
@@ -1860,65 +2293,6 @@ export interface components {
                 } & components["schemas"]["ErrorResponse"];
             };
         };
-        /** @description The caller has used up its rate. */
-        TooManyRequests: {
-            headers: {
-                /** @description Whole seconds after which a retry makes sense */
-                "Retry-After"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                /**
-                 * @example {
-                 *       "error": "TooManyRequests",
-                 *       "message": "The caller has used up its rate.",
-                 *       "details": null
-                 *     }
-                 */
-                "application/json": {
-                    /** @enum {unknown} */
-                    error?: "TooManyRequests";
-                } & components["schemas"]["ErrorResponse"];
-            };
-        };
-        /** @description Something went wrong on our side */
-        InternalServerError: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                /**
-                 * @example {
-                 *       "error": "InternalServerError",
-                 *       "message": "Something went wrong on our side",
-                 *       "details": null
-                 *     }
-                 */
-                "application/json": {
-                    /** @enum {unknown} */
-                    error?: "InternalServerError";
-                } & components["schemas"]["ErrorResponse"];
-            };
-        };
-        /** @description A data provider raised, or gave something that is no list of options. */
-        BadGateway: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                /**
-                 * @example {
-                 *       "error": "ProviderFailed",
-                 *       "message": "A data provider raised, or gave something that is no list of options.",
-                 *       "details": null
-                 *     }
-                 */
-                "application/json": {
-                    /** @enum {unknown} */
-                    error?: "ProviderFailed";
-                } & components["schemas"]["ErrorResponse"];
-            };
-        };
         /** @description Something the platform needs is out of reach for now. */
         ServiceUnavailable: {
             headers: {
@@ -1940,22 +2314,43 @@ export interface components {
                 } & components["schemas"]["ErrorResponse"];
             };
         };
-        /** @description A data provider did not answer within its time. */
-        GatewayTimeout: {
+        /** @description Nobody is signed in, or the key is not valid. */
+        Unauthorized: {
             headers: {
                 [name: string]: unknown;
             };
             content: {
                 /**
                  * @example {
-                 *       "error": "ProviderTimeout",
-                 *       "message": "A data provider did not answer within its time.",
+                 *       "error": "Unauthorized",
+                 *       "message": "Nobody is signed in, or the key is not valid.",
                  *       "details": null
                  *     }
                  */
                 "application/json": {
                     /** @enum {unknown} */
-                    error?: "ProviderTimeout";
+                    error?: "Unauthorized";
+                } & components["schemas"]["ErrorResponse"];
+            };
+        };
+        /** @description The request's body has a type, charset or coding that can't be read here. */
+        UnsupportedMediaType: {
+            headers: {
+                /** @description The codings that can be read */
+                "Accept-Encoding"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "error": "UnsupportedMediaType",
+                 *       "message": "The request's body has a type, charset or coding that can't be read here.",
+                 *       "details": null
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {unknown} */
+                    error?: "UnsupportedMediaType";
                 } & components["schemas"]["ErrorResponse"];
             };
         };
@@ -2073,7 +2468,9 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -2211,7 +2608,9 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
@@ -2363,15 +2762,19 @@ export interface operations {
                     "application/json": components["schemas"]["ExecutionAccepted"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            409: components["responses"]["Conflict"];
-            413: components["responses"]["RequestEntityTooLarge"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
+            400: components["responses"]["EndpointBadRequest"];
+            401: components["responses"]["EndpointUnauthorized"];
+            403: components["responses"]["EndpointForbidden"];
+            404: components["responses"]["EndpointNotFound"];
+            409: components["responses"]["EndpointConflict"];
+            411: components["responses"]["EndpointLengthRequired"];
+            413: components["responses"]["EndpointRequestEntityTooLarge"];
+            415: components["responses"]["EndpointUnsupportedMediaType"];
+            429: components["responses"]["EndpointTooManyRequests"];
+            500: components["responses"]["EndpointInternalServerError"];
+            503: components["responses"]["EndpointServiceUnavailable"];
+            504: components["responses"]["EndpointGatewayTimeout"];
+            "4XX": components["responses"]["EndpointRefused"];
         };
     };
     endpoints_post_ticket_webhook: {
@@ -2394,6 +2797,26 @@ export interface operations {
                     event: "opened" | "changed" | "closed";
                     /** @default 3 */
                     priority?: number;
+                } & {
+                    [key: string]: unknown;
+                };
+                "application/x-www-form-urlencoded": {
+                    ticket: number;
+                    /** @enum {string} */
+                    event: "opened" | "changed" | "closed";
+                    /** @default 3 */
+                    priority?: number;
+                } & {
+                    [key: string]: unknown;
+                };
+                "multipart/form-data": {
+                    ticket: number;
+                    /** @enum {string} */
+                    event: "opened" | "changed" | "closed";
+                    /** @default 3 */
+                    priority?: number;
+                } & {
+                    [key: string]: unknown;
                 };
             };
         };
@@ -2426,15 +2849,19 @@ export interface operations {
                     "application/json": components["schemas"]["ExecutionAccepted"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            409: components["responses"]["Conflict"];
-            413: components["responses"]["RequestEntityTooLarge"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
+            400: components["responses"]["EndpointBadRequest"];
+            401: components["responses"]["EndpointUnauthorized"];
+            403: components["responses"]["EndpointForbidden"];
+            404: components["responses"]["EndpointNotFound"];
+            409: components["responses"]["EndpointConflict"];
+            411: components["responses"]["EndpointLengthRequired"];
+            413: components["responses"]["EndpointRequestEntityTooLarge"];
+            415: components["responses"]["EndpointUnsupportedMediaType"];
+            429: components["responses"]["EndpointTooManyRequests"];
+            500: components["responses"]["EndpointInternalServerError"];
+            503: components["responses"]["EndpointServiceUnavailable"];
+            504: components["responses"]["EndpointGatewayTimeout"];
+            "4XX": components["responses"]["EndpointRefused"];
         };
     };
     endpoints_get: {
@@ -2488,16 +2915,20 @@ export interface operations {
                     "*/*": unknown;
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            409: components["responses"]["Conflict"];
-            413: components["responses"]["RequestEntityTooLarge"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
+            400: components["responses"]["EndpointBadRequest"];
+            401: components["responses"]["EndpointUnauthorized"];
+            403: components["responses"]["EndpointForbidden"];
+            404: components["responses"]["EndpointNotFound"];
+            405: components["responses"]["EndpointMethodNotAllowed"];
+            409: components["responses"]["EndpointConflict"];
+            411: components["responses"]["EndpointLengthRequired"];
+            413: components["responses"]["EndpointRequestEntityTooLarge"];
+            415: components["responses"]["EndpointUnsupportedMediaType"];
+            429: components["responses"]["EndpointTooManyRequests"];
+            500: components["responses"]["EndpointInternalServerError"];
+            503: components["responses"]["EndpointServiceUnavailable"];
+            504: components["responses"]["EndpointGatewayTimeout"];
+            "4XX": components["responses"]["EndpointRefused"];
             /** @description What the workflow itself answers by an `EndpointResponse`: any status (those above, too), content and headers. */
             default: {
                 headers: {
@@ -2534,7 +2965,11 @@ export interface operations {
                 "application/x-www-form-urlencoded": {
                     [key: string]: string;
                 };
+                "multipart/form-data": {
+                    [key: string]: string;
+                };
                 "text/plain": string;
+                "application/xml": string;
             };
         };
         responses: {
@@ -2568,16 +3003,20 @@ export interface operations {
                     "*/*": unknown;
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            409: components["responses"]["Conflict"];
-            413: components["responses"]["RequestEntityTooLarge"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
+            400: components["responses"]["EndpointBadRequest"];
+            401: components["responses"]["EndpointUnauthorized"];
+            403: components["responses"]["EndpointForbidden"];
+            404: components["responses"]["EndpointNotFound"];
+            405: components["responses"]["EndpointMethodNotAllowed"];
+            409: components["responses"]["EndpointConflict"];
+            411: components["responses"]["EndpointLengthRequired"];
+            413: components["responses"]["EndpointRequestEntityTooLarge"];
+            415: components["responses"]["EndpointUnsupportedMediaType"];
+            429: components["responses"]["EndpointTooManyRequests"];
+            500: components["responses"]["EndpointInternalServerError"];
+            503: components["responses"]["EndpointServiceUnavailable"];
+            504: components["responses"]["EndpointGatewayTimeout"];
+            "4XX": components["responses"]["EndpointRefused"];
             /** @description What the workflow itself answers by an `EndpointResponse`: any status (those above, too), content and headers. */
             default: {
                 headers: {
@@ -2614,7 +3053,11 @@ export interface operations {
                 "application/x-www-form-urlencoded": {
                     [key: string]: string;
                 };
+                "multipart/form-data": {
+                    [key: string]: string;
+                };
                 "text/plain": string;
+                "application/xml": string;
             };
         };
         responses: {
@@ -2648,16 +3091,20 @@ export interface operations {
                     "*/*": unknown;
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            409: components["responses"]["Conflict"];
-            413: components["responses"]["RequestEntityTooLarge"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
+            400: components["responses"]["EndpointBadRequest"];
+            401: components["responses"]["EndpointUnauthorized"];
+            403: components["responses"]["EndpointForbidden"];
+            404: components["responses"]["EndpointNotFound"];
+            405: components["responses"]["EndpointMethodNotAllowed"];
+            409: components["responses"]["EndpointConflict"];
+            411: components["responses"]["EndpointLengthRequired"];
+            413: components["responses"]["EndpointRequestEntityTooLarge"];
+            415: components["responses"]["EndpointUnsupportedMediaType"];
+            429: components["responses"]["EndpointTooManyRequests"];
+            500: components["responses"]["EndpointInternalServerError"];
+            503: components["responses"]["EndpointServiceUnavailable"];
+            504: components["responses"]["EndpointGatewayTimeout"];
+            "4XX": components["responses"]["EndpointRefused"];
             /** @description What the workflow itself answers by an `EndpointResponse`: any status (those above, too), content and headers. */
             default: {
                 headers: {
@@ -2720,16 +3167,260 @@ export interface operations {
                     "*/*": unknown;
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            409: components["responses"]["Conflict"];
-            413: components["responses"]["RequestEntityTooLarge"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalServerError"];
-            503: components["responses"]["ServiceUnavailable"];
+            400: components["responses"]["EndpointBadRequest"];
+            401: components["responses"]["EndpointUnauthorized"];
+            403: components["responses"]["EndpointForbidden"];
+            404: components["responses"]["EndpointNotFound"];
+            405: components["responses"]["EndpointMethodNotAllowed"];
+            409: components["responses"]["EndpointConflict"];
+            411: components["responses"]["EndpointLengthRequired"];
+            413: components["responses"]["EndpointRequestEntityTooLarge"];
+            415: components["responses"]["EndpointUnsupportedMediaType"];
+            429: components["responses"]["EndpointTooManyRequests"];
+            500: components["responses"]["EndpointInternalServerError"];
+            503: components["responses"]["EndpointServiceUnavailable"];
+            504: components["responses"]["EndpointGatewayTimeout"];
+            "4XX": components["responses"]["EndpointRefused"];
+            /** @description What the workflow itself answers by an `EndpointResponse`: any status (those above, too), content and headers. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+        };
+    };
+    endpoints_options: {
+        parameters: {
+            query?: {
+                /** @description Parameters of any other name; each is a parameter of the query by itself. */
+                others?: {
+                    [key: string]: unknown;
+                };
+            };
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+                /** @description The same key within 24 hours, from the same caller and with the same body, runs nothing and gives the first execution back. Public callers and transient runs have none. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                workflowName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description `true` when an earlier call with this Idempotency-Key began the execution */
+                    "Idempotent-Replayed"?: string;
+                    /** @description `false` when storage went away during the run, so that its record comes later */
+                    "Execution-Recorded"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionResponse"] | unknown;
+                    "*/*": unknown;
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description `true` when an earlier call with this Idempotency-Key began the execution */
+                    "Idempotent-Replayed"?: string;
+                    /** @description `false` when storage went away during the run, so that its record comes later */
+                    "Execution-Recorded"?: string;
+                    /** @description Where to ask for the execution */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionAccepted"] | unknown;
+                    "*/*": unknown;
+                };
+            };
+            400: components["responses"]["EndpointBadRequest"];
+            401: components["responses"]["EndpointUnauthorized"];
+            403: components["responses"]["EndpointForbidden"];
+            404: components["responses"]["EndpointNotFound"];
+            405: components["responses"]["EndpointMethodNotAllowed"];
+            409: components["responses"]["EndpointConflict"];
+            411: components["responses"]["EndpointLengthRequired"];
+            413: components["responses"]["EndpointRequestEntityTooLarge"];
+            415: components["responses"]["EndpointUnsupportedMediaType"];
+            429: components["responses"]["EndpointTooManyRequests"];
+            500: components["responses"]["EndpointInternalServerError"];
+            503: components["responses"]["EndpointServiceUnavailable"];
+            504: components["responses"]["EndpointGatewayTimeout"];
+            "4XX": components["responses"]["EndpointRefused"];
+            /** @description What the workflow itself answers by an `EndpointResponse`: any status (those above, too), content and headers. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+        };
+    };
+    endpoints_head: {
+        parameters: {
+            query?: {
+                /** @description Parameters of any other name; each is a parameter of the query by itself. */
+                others?: {
+                    [key: string]: unknown;
+                };
+            };
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+                /** @description The same key within 24 hours, from the same caller and with the same body, runs nothing and gives the first execution back. Public callers and transient runs have none. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                workflowName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description `true` when an earlier call with this Idempotency-Key began the execution */
+                    "Idempotent-Replayed"?: string;
+                    /** @description `false` when storage went away during the run, so that its record comes later */
+                    "Execution-Recorded"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionResponse"] | unknown;
+                    "*/*": unknown;
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description `true` when an earlier call with this Idempotency-Key began the execution */
+                    "Idempotent-Replayed"?: string;
+                    /** @description `false` when storage went away during the run, so that its record comes later */
+                    "Execution-Recorded"?: string;
+                    /** @description Where to ask for the execution */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionAccepted"] | unknown;
+                    "*/*": unknown;
+                };
+            };
+            400: components["responses"]["EndpointBadRequest"];
+            401: components["responses"]["EndpointUnauthorized"];
+            403: components["responses"]["EndpointForbidden"];
+            404: components["responses"]["EndpointNotFound"];
+            405: components["responses"]["EndpointMethodNotAllowed"];
+            409: components["responses"]["EndpointConflict"];
+            411: components["responses"]["EndpointLengthRequired"];
+            413: components["responses"]["EndpointRequestEntityTooLarge"];
+            415: components["responses"]["EndpointUnsupportedMediaType"];
+            429: components["responses"]["EndpointTooManyRequests"];
+            500: components["responses"]["EndpointInternalServerError"];
+            503: components["responses"]["EndpointServiceUnavailable"];
+            504: components["responses"]["EndpointGatewayTimeout"];
+            "4XX": components["responses"]["EndpointRefused"];
+            /** @description What the workflow itself answers by an `EndpointResponse`: any status (those above, too), content and headers. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+        };
+    };
+    endpoints_patch: {
+        parameters: {
+            query?: {
+                /** @description Parameters of any other name; each is a parameter of the query by itself. */
+                others?: {
+                    [key: string]: unknown;
+                };
+            };
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+                /** @description The same key within 24 hours, from the same caller and with the same body, runs nothing and gives the first execution back. Public callers and transient runs have none. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                workflowName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": unknown;
+                "application/x-www-form-urlencoded": {
+                    [key: string]: string;
+                };
+                "multipart/form-data": {
+                    [key: string]: string;
+                };
+                "text/plain": string;
+                "application/xml": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description `true` when an earlier call with this Idempotency-Key began the execution */
+                    "Idempotent-Replayed"?: string;
+                    /** @description `false` when storage went away during the run, so that its record comes later */
+                    "Execution-Recorded"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionResponse"] | unknown;
+                    "*/*": unknown;
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    /** @description `true` when an earlier call with this Idempotency-Key began the execution */
+                    "Idempotent-Replayed"?: string;
+                    /** @description `false` when storage went away during the run, so that its record comes later */
+                    "Execution-Recorded"?: string;
+                    /** @description Where to ask for the execution */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionAccepted"] | unknown;
+                    "*/*": unknown;
+                };
+            };
+            400: components["responses"]["EndpointBadRequest"];
+            401: components["responses"]["EndpointUnauthorized"];
+            403: components["responses"]["EndpointForbidden"];
+            404: components["responses"]["EndpointNotFound"];
+            405: components["responses"]["EndpointMethodNotAllowed"];
+            409: components["responses"]["EndpointConflict"];
+            411: components["responses"]["EndpointLengthRequired"];
+            413: components["responses"]["EndpointRequestEntityTooLarge"];
+            415: components["responses"]["EndpointUnsupportedMediaType"];
+            429: components["responses"]["EndpointTooManyRequests"];
+            500: components["responses"]["EndpointInternalServerError"];
+            503: components["responses"]["EndpointServiceUnavailable"];
+            504: components["responses"]["EndpointGatewayTimeout"];
+            "4XX": components["responses"]["EndpointRefused"];
             /** @description What the workflow itself answers by an `EndpointResponse`: any status (those above, too), content and headers. */
             default: {
                 headers: {
@@ -3056,7 +3747,9 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3130,8 +3823,10 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3204,8 +3899,10 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3242,7 +3939,9 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3302,7 +4001,9 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3341,7 +4042,9 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3377,7 +4080,9 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3456,7 +4161,9 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3584,7 +4291,9 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3682,7 +4391,9 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3750,7 +4461,9 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3864,7 +4577,9 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3922,7 +4637,41 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    workflows_get_form: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The organization to work in: any for administrators, without it GLOBAL; for others their own. */
+                "X-Organization-Id"?: components["parameters"]["Organization"];
+            };
+            path: {
+                workflowName: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FormRequest"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
