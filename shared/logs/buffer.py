@@ -190,10 +190,9 @@ class LogBuffer:
             if entry.seq <= after:
                 continue
             if entry.seq > after + 1:
-                if entry.seq - 1 <= self._left_out:
-                    lines.append(gap_between(after, entry))
-                elif entry.created > settled:
+                if entry.seq - 1 > self._left_out and entry.created > settled:
                     break
+                lines.append(gap_between(after, entry))
             lines.append(entry)
             after = entry.seq
             size += entry.size

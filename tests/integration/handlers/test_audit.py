@@ -42,7 +42,8 @@ from tests.support.proxy import StorageProxy
 App = Callable[[], Storage]
 
 CODE = base64.b64encode(b"context.set_result(1)").decode()
-FORM = FormRequest.model_validate({"name": "A form", "linkedWorkflow": "add", "formSchema": {"fields": []}})
+FIELDS = [{"name": name, "type": "number", "required": True} for name in ("a", "b")]
+FORM = FormRequest.model_validate({"name": "A form", "linkedWorkflow": "add", "formSchema": {"fields": FIELDS}})
 
 
 async def run_code(**fields: Any) -> None:

@@ -155,10 +155,16 @@ async def test_an_endpoint_names_the_same_errors_but_for_what_it_leaves_out(app:
 
 
 @pytest.mark.parametrize(
-    "given", [given for given in BAD if [] not in given.values()], ids=lambda given: json.dumps(given)[:60]
+    "given",
+    [
+        given
+        for given in BAD
+        if [] not in given.values() and isinstance(given.get("data", given.get("items", [])), list)
+    ],
+    ids=lambda given: json.dumps(given)[:60],
 )
 async def test_a_form_refuses_what_is_no_field_of_it_and_else_names_the_same_errors(app: App, given: dict[str, Any]):
-    # An empty list is an empty field, which is left out.
+    # An empty list is an empty field, which is left out; one choice is an item, neither split nor read as JSON.
     unknown = [name for name in given if name not in PARAMETERS]
     if unknown:
         assert await by_form(given) == [([name], "unknown_field") for name in unknown]

@@ -36,7 +36,13 @@ def local(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     shutil.copytree(EXAMPLES, tmp_path / "flows" / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setenv("AUTH_MODE", "development")
     get_settings.cache_clear()
+    forget_examples()
     yield app
+    forget_examples()
+
+
+def forget_examples() -> None:
+    """Others import the examples, too, from where they lie."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "examples"]:
         del sys.modules[name]
 
