@@ -141,10 +141,32 @@ def place_of(function: Callable[..., Any]) -> str:
     return f"{getattr(function, '__module__', None) or 'builtins'}.{name}{line}"
 
 
+@dataclass(frozen=True, slots=True)
+class LoadError:
+    """A file that could not be loaded, or a function in it that can't be: where, and why.
+
+    `file` is the path below its workspace folder; `line` is None when there is none to name.
+    """
+
+    file: str
+    line: int | None
+    reason: str
+
+
+def two_of_one_name(one: FunctionMetadata, other: FunctionMetadata) -> str:
+    """What is said of two functions that have one name, for their author."""
+    return f"two functions are named {one.name!r}: {one.place} and {other.place}; rename one of them"
+
+
 class FunctionRegistry:
-    """All functions of the workspace by name. Reading it takes no lock; registering does."""
+    """All functions of the workspace by name. Reading it takes no lock; registering does.
+
+    Attributes:
+        load_errors: of the files whose functions are missing here, or are those of an older version.
+    """
 
     def __init__(self) -> None:
+        self.load_errors: list[LoadError] = []
         self._functions: dict[str, FunctionMetadata] = {}
         self._lock = threading.Lock()
 
@@ -165,9 +187,7 @@ class FunctionRegistry:
                 known.merge(metadata)
                 return
             if known is not None:
-                raise DuplicateFunctionError(
-                    f"two functions are named {metadata.name!r}: {known.place} and {metadata.place}; rename one of them"
-                )
+                raise DuplicateFunctionError(two_of_one_name(known, metadata))
             self._functions[metadata.name] = metadata
 
     def unregister_functions(self, metadatas: list[FunctionMetadata]) -> None:
@@ -212,11 +232,12 @@ class FunctionRegistry:
     def clear_all(self) -> None:
         with self._lock:
             self._functions = {}
+            self.load_errors = []
 
     def replace_all(self, other: FunctionRegistry) -> None:
         """Takes over the functions of another registry in one step: a reader sees the old ones or the new ones."""
         with self._lock:
-            self._functions = dict(other._functions)
+            self._functions, self.load_errors = dict(other._functions), other.load_errors
 
     def _tagged(self, name: str, tag: Use) -> FunctionMetadata | None:
         metadata = self._functions.get(name)
