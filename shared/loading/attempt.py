@@ -106,8 +106,7 @@ class Attempt:
             self._errors.append(LoadError(file.file, None, reason))
             self._serve_former(file)
         refused = [file for file in to_load if not self._import(file, is_last_try=False)]
-        # Whoever had a name has been loaded by now, and has claimed it again or given it up.
-        self.registry.reserved.clear()
+        self.registry.release()
         for file in refused:
             self._import(file, is_last_try=True)
         if modules is not None:

@@ -37,6 +37,14 @@ class LoadingRegistry(FunctionRegistry):
         super().register_function(metadata)
         self._settled.add(metadata.name)
 
+    def release(self) -> None:
+        """Frees the reserved names that their files, all loaded by now, have not claimed again."""
+        for name, owner in self.reserved.items():
+            known = self.get_function(name)
+            if known is not None and module_of(known) == module_of(owner):
+                self._settled.add(name)
+        self.reserved.clear()
+
     def register_function(self, metadata: FunctionMetadata) -> None:
         """As in a `FunctionRegistry`; of a module that is executed once more the former functions give way.
 

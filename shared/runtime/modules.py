@@ -13,7 +13,7 @@ from __future__ import annotations
 import builtins
 import importlib.util
 import sys
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from importlib.machinery import PathFinder
@@ -47,11 +47,7 @@ class ModuleVersions:
 
     def use(self, following: ModuleSet) -> None:
         """Puts a set in use, for all who see none of their own."""
-        gone = self.current.modules.keys() - following.modules.keys()
         self.current = following
-        for name in gone:
-            if name in sys.modules and not is_door(name):
-                sys.modules[name] = _Door(name, self)
 
     def next(self, unchanged: Collection[str], tops: Collection[str]) -> ModuleSet:
         """A set for the next state of the workspace, which is not in use yet.
@@ -61,6 +57,9 @@ class ModuleVersions:
             tops: the names, up to their first dot, that it is asked for.
         """
         modules = self.current.modules
+        for name in modules.keys() - set(unchanged):
+            if name in sys.modules and not is_door(name):
+                sys.modules[name] = _Door(name, self)
         return ModuleSet(self, {name: modules[name] for name in unchanged if name in modules}, tops)
 
 
@@ -94,7 +93,7 @@ class ModuleSet:
             name: str,
             globals: Mapping[str, Any] | None = None,  # noqa: A002 - as `__import__` has it
             locals: Mapping[str, Any] | None = None,  # noqa: A002
-            fromlist: Collection[str] | None = (),
+            fromlist: Sequence[str] | None = (),
             level: int = 0,
         ) -> ModuleType:
             seen = _seen.get()
@@ -176,11 +175,8 @@ class ModuleSet:
         for below, other in list(self.modules.items()):
             if below.rpartition(".")[0] == name:
                 setattr(module, below.rpartition(".")[2], other)
-        before = sys.modules.get(name)
-        if before is None:
+        if not is_door(name):
             sys.modules[name] = module
-        elif not is_door(name):
-            sys.modules[name] = _Door(name, self.versions)
 
     def _leave(self, name: str, module: ModuleType) -> None:
         self.failed.add(name)
