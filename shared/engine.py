@@ -100,8 +100,7 @@ def resolve(name: str, use: Use | None) -> FunctionMetadata:
     """
     metadata = get_registry().get_function(name)
     if metadata is None or metadata.function is None or (use is not None and use not in metadata.tags):
-        kind = "data provider" if use == DATA_PROVIDER else "workflow" if use == WORKFLOW else "function"
-        raise FunctionNotFoundError(f"There is no {kind} named {name!r}")
+        raise FunctionNotFoundError(get_registry().why_missing(name, use))
     return metadata
 
 

@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, TypedDict
 
 from shared.errors import DuplicateFunctionError
+from shared.suggestions import did_you_mean
 
 ExecutionMode = Literal["sync", "async"]
 CachePer = Literal["organization", "user"]
@@ -200,6 +201,15 @@ class FunctionRegistry:
     def get_function(self, name: str) -> FunctionMetadata | None:
         """The function of this name, whatever its tags; None when there is none."""
         return self._functions.get(name)
+
+    def why_missing(self, name: str, use: Use | None) -> str:
+        """What is said of a function that is not there, or has not the tag asked for."""
+        kind = {DATA_PROVIDER: "data provider", WORKFLOW: "workflow", None: "function"}[use]
+        known = [each.name for each in self._functions.values() if use is None or each.has_tag(use)]
+        message = f"There is no {kind} named {name!r}{did_you_mean(name, known)}"
+        if not self.load_errors:
+            return message
+        return f"{message}{'' if message.endswith('?') else '.'} A file of the workspace could not be loaded"
 
     def get_workflow(self, name: str) -> FunctionMetadata | None:
         return self._tagged(name, WORKFLOW)

@@ -18,6 +18,7 @@ from shared.context import HttpRequestInfo
 from shared.errors import (
     BadRequestError,
     FieldError,
+    FunctionNotFoundError,
     InvalidInputError,
     PayloadTooLargeError,
     PlatformError,
@@ -25,6 +26,7 @@ from shared.errors import (
 )
 from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.json_bodies import read_json
+from shared.handlers.missing_functions import told_to
 from shared.handlers.services import get_services
 from shared.models.errors import ErrorResponse
 from shared.settings.environment import get_settings
@@ -185,7 +187,10 @@ async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.H
         route=f"{declared.method} {declared.path.format_map(req.route_params)}",
         declared=declared,
     )
-    answer = await entry_point(call)
+    try:
+        answer = await entry_point(call)
+    except FunctionNotFoundError as error:
+        raise told_to(principal, error) from None
     return _response(answer if isinstance(answer, (Reply, RawReply)) else Reply(answer))
 
 

@@ -19,10 +19,10 @@ from shared.execution_request import ExecutionRequest, RunControl
 from shared.executions.lease import RETRY_WAITS_SECONDS, Lease, lease_from
 from shared.executions.queueing import ExecutionQueue, NotOursError, QueueMessage, read_message
 from shared.executions.rejected import RejectedMessages
-from shared.executions.retries import retry_wait
+from shared.executions.retries import retry_wait, wait_for_file
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
-from shared.registry import WORKFLOW
+from shared.registry import WORKFLOW, get_registry
 from shared.repositories.executions.keys import RecordKeys, tail_of
 from shared.repositories.executions.record import ExecutionRecord, new_write_token
 from shared.repositories.executions.store import ExecutionChangedError, ExecutionStore
@@ -211,6 +211,8 @@ class Executor:
         try:
             prepared = prepare(request)
         except (FunctionNotFoundError, InvalidInputError) as error:
+            if isinstance(error, FunctionNotFoundError) and await self._waits_for_file(record):
+                return
             refusal = refused(request, error)
         lease = Lease(self._store, record)
         try:
@@ -224,6 +226,29 @@ class Executor:
         wait = retry_wait(policy, lease.record, result)
         if wait is None or not await self._retry(lease.record, result, wait):
             await lease.end_with_retries(result)
+
+    async def _waits_for_file(self, record: ExecutionRecord) -> bool:
+        """Whether an execution whose workflow is missing waits, since a file that is broken may have it.
+
+        Raises:
+            StorageUnavailableError: that it waits can't be recorded; the message must come again.
+        """
+        wait = wait_for_file(record, datetime.now(UTC)) if get_registry().load_errors else None
+        if wait is None:
+            return False
+        try:
+            await self._queue.postpone(record, wait)
+        except ExecutionChangedError:
+            logger.debug("Execution %s no longer waits", record.execution_id, extra=record.log_extra)
+            return True
+        logger.warning(
+            "Execution %s waits for its workflow %r: a file of the workspace could not be loaded; next look in %.0f s",
+            record.execution_id,
+            record.workflow_name,
+            wait,
+            extra=record.log_extra,
+        )
+        return True
 
     async def _retry(self, record: ExecutionRecord, result: ExecutionResult, wait: float) -> bool:
         try:
