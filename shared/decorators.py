@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast, overload
 
 from shared.errors import DefinitionError
+from shared.logs.capture import is_inside_run
 from shared.parameters.signatures import FunctionSignature, read_signature
 from shared.parameters.types import check_parameter
 from shared.registry import (
@@ -77,7 +78,9 @@ class _Definition:
         metadata.tags = uses + own_tags
         self.metadata = metadata
         self.refresh()
-        get_registry().register_function(metadata)
+        # A run that imports a file, or defines a function, adds nothing to what there is for all.
+        if not is_inside_run():
+            get_registry().register_function(metadata)
 
     def refresh(self) -> None:
         """Brings the metadata in line with the function and the parameters declared so far."""

@@ -15,10 +15,12 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from functools import lru_cache
 
+from shared.errors import ExecutionStopped
 from shared.loading.attempt import Loaded
-from shared.loading.files import Root, stamps_of
+from shared.loading.files import Root, Stamp, stamps_of
 from shared.loading.loader import Loader
 from shared.registry import LoadError, get_registry
+from shared.runtime.calls import line_of_thread, raise_in_thread
 from shared.settings.environment import Settings, get_settings
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class Workspace:
         self._retry_at: float | None = None
         self._begin_lock = threading.Lock()
         self._under_way: Future[None] | None = None
+        self._thread: threading.Thread | None = None
+        self._stamps: dict[str, Stamp] = {}
 
     @property
     def load_errors(self) -> list[LoadError]:
@@ -80,6 +84,7 @@ class Workspace:
         """
         with self._lock:
             if not self.is_current:
+                self._stamps = stamps_of(self._roots)
                 self._load(self._loader.load)
                 self._plan_retry(_FIRST_RETRY_SECONDS)
 
@@ -123,13 +128,27 @@ class Workspace:
                 def run() -> None:
                     try:
                         work()
+                    except ExecutionStopped:  # by `hurry`; the next call begins anew
+                        done.set_result(None)
                     except BaseException as error:  # noqa: BLE001 - it is for who waits
                         done.set_exception(error)
                     else:
                         done.set_result(None)
 
-                threading.Thread(target=copy_context().run, args=(run,), name="workspace-loader", daemon=True).start()
+                self._thread = threading.Thread(
+                    target=copy_context().run, args=(run,), name="workspace-loader", daemon=True
+                )
+                self._thread.start()
             return self._under_way
+
+    def hurry(self) -> None:
+        """Says where loading hangs, and stops an import that hangs once the files have been edited since it began."""
+        thread = self._thread.ident if self._thread is not None and self._thread.is_alive() else None
+        where = line_of_thread(thread)
+        serving = "what was loaded before goes on serving" if self.is_loaded else "calls wait"
+        logger.warning("The workspace is still being loaded%s; %s", f" ({where})" if where else "", serving)
+        if thread is not None and where is not None and self._stamps != stamps_of(self._roots):
+            raise_in_thread(thread)
 
 
 @lru_cache(maxsize=1)
@@ -147,13 +166,13 @@ async def ensure_loaded() -> None:
     workspace = get_workspace()
     deadline = time.monotonic() + _RELOAD_WAIT_SECONDS
     while not workspace.is_current:
-        left = deadline - time.monotonic() if workspace.is_loaded else None
-        if left is not None and left <= 0:
-            logger.warning("The workspace is still being loaded; what was loaded before goes on serving")
-            return
         done = asyncio.wrap_future(workspace.begin(workspace.load))
-        await asyncio.wait([done], timeout=left)
+        await asyncio.wait([done], timeout=_RELOAD_WAIT_SECONDS)
         if done.done():
             done.result()
+        else:
+            workspace.hurry()
+        if workspace.is_loaded and time.monotonic() >= deadline:
+            return
     if workspace.retry_is_due:
         workspace.begin(workspace.retry)

@@ -12,8 +12,9 @@ from typing import Self
 
 from shared.errors import DefinitionError
 from shared.loading.definitions import check_definition
+from shared.loading.dependencies import packages_above
 from shared.loading.files import SourceFile, Stamp, code_version_of, conflicts_of, contents_of
-from shared.loading.names import LoadingRegistry, NameReservedError, module_of
+from shared.loading.names import LoadingRegistry, module_of
 from shared.loading.problems import load_error_of, may_pass
 from shared.registry import FunctionMetadata, LoadError, two_of_one_name
 from shared.runtime.modules import ModuleSet
@@ -26,7 +27,9 @@ class Loaded:
     Attributes:
         stamps: of the files as they were when it began.
         files: by the names of their modules.
-        functions: those that serve now, by the paths of the files that have brought them.
+        brought: the functions of each file that is loaded, by its path; some may have lost their name to others.
+        unclaimed: functions of helpers that only files which have failed import.
+        serving: by name, the function that serves, with the path of its file. It may be of an older version of that.
         failed: names of modules that are to be imported anew with the next change.
         may_pass: those of them whose import may succeed later without a change.
         errors: what is wrong, by file.
@@ -34,7 +37,9 @@ class Loaded:
 
     stamps: Mapping[str, Stamp] = field(default_factory=dict[str, Stamp])
     files: Mapping[str, SourceFile] = field(default_factory=dict[str, SourceFile])
-    functions: Mapping[Path, Sequence[FunctionMetadata]] = field(default_factory=dict[Path, Sequence[FunctionMetadata]])
+    brought: Mapping[Path, Sequence[FunctionMetadata]] = field(default_factory=dict[Path, Sequence[FunctionMetadata]])
+    unclaimed: Sequence[FunctionMetadata] = ()
+    serving: Mapping[str, Serving] = field(default_factory=dict[str, "Serving"])
     failed: frozenset[str] = frozenset()
     may_pass: frozenset[str] = frozenset()
     errors: list[LoadError] = field(default_factory=list[LoadError])
@@ -57,9 +62,10 @@ class Attempt:
     Attributes:
         files: those found, by the names of their modules.
         contents: of the files.
+        code_version: stands for them all.
         shadowing: as given.
         affected: names of the modules that are imported; None for all.
-        registry: is filled.
+        registry: is filled with what the files register.
     """
 
     def __init__(
@@ -75,156 +81,176 @@ class Attempt:
         self.code_version = code_version_of(self.contents)
         self.shadowing = shadowing
         self.affected: set[str] | None = None
-        self.registry = LoadingRegistry({file.module: place for place, file in enumerate(found)})
+        self.registry = LoadingRegistry()
+        self._found = found
         self._conflicts = conflicts_of(found, shadowing)
         self._stamps = stamps
         self._before = before
         self._longest_timeout = longest_timeout
-        self._functions: dict[Path, list[FunctionMetadata]] = {}
-        self._claimed: dict[str, FunctionMetadata] = {}
-        self._former: set[str] = set()
+        # By path: the functions of the files that are loaded, and of the others None.
+        self._brought: dict[Path, list[FunctionMetadata] | None] = {}
+        self._claimed: dict[int, Path] = {}
+        self._wrong: set[tuple[Path, str]] = set()
         self._failed: set[str] = set()
         self._may_pass: set[str] = set()
         self._errors: list[LoadError] = []
         self._load: Callable[[str], ModuleType] = importlib.import_module
         self._imported: Mapping[str, ModuleType] = sys.modules
 
-    def run(self, modules: ModuleSet | None) -> None:
-        """Imports the files, and registers their functions.
+    def run(self, modules: ModuleSet | None) -> Loaded:
+        """Imports the files, and decides whose the names are; gives what it came to.
 
         Args:
             modules: where they are imported into; None for `sys.modules` alone.
         """
         if modules is not None:
             self._load, self._imported = modules.load, modules.modules
-        files = [file for file in self.files.values() if not file.is_helper and file not in self._conflicts]
-        to_load = [file for file in files if not self._keep(file)]
-        for file in (*to_load, *self._conflicts):
-            for metadata in self._before.functions.get(file.path, ()):
-                self.registry.reserved[metadata.name] = metadata
         for file, reason in self._conflicts.items():
             self._errors.append(LoadError(file.file, None, reason))
-            self._serve_former(file)
-        refused = [file for file in to_load if not self._import(file, is_last_try=False)]
-        self.registry.release()
-        for file in refused:
-            self._import(file, is_last_try=True)
+            self._brought[file.path] = None
+        files = [file for file in self.files.values() if not file.is_helper and file not in self._conflicts]
+        to_load = [file for file in files if not self._keep(file)]
+        for metadata in self._before.unclaimed:
+            if self.affected is not None and module_of(metadata) not in self.affected:
+                self.registry.register_function(metadata)
+        for file in to_load:
+            self._import(file)
         if modules is not None:
             self._import_helpers(modules)
             self._failed |= modules.failed - modules.modules.keys()
-        for metadata, other in self.registry.displaced:
-            self._displace(metadata, other)
-
-    def loaded(self) -> Loaded:
-        """What it came to."""
+        serving = self._serving()
         return Loaded(
             stamps=self._stamps,
             files=self.files,
-            functions=self._functions,
+            brought={path: brought for path, brought in self._brought.items() if brought is not None},
+            unclaimed=self._unclaimed(),
+            serving=serving,
             failed=frozenset(self._failed),
             may_pass=frozenset(self._may_pass),
             errors=sorted(dict.fromkeys(self._errors), key=lambda error: error.file),
         )
 
-    def current_functions(self) -> list[FunctionMetadata]:
-        """The functions of the files as they are now, without those that an older version stands in for."""
-        return [metadata for metadata in self.registry.get_all_functions() if metadata.name not in self._former]
-
     def _keep(self, file: SourceFile) -> bool:
         """Takes over what is loaded of a file that nothing has changed for, or why it is not."""
         if self.affected is None or file.module in self.affected:
             return False
-        functions = self._before.functions.get(file.path)
+        brought = self._before.brought.get(file.path)
         if file.module in self._before.failed:
             self._failed.add(file.module)
             self._errors += (error for error in self._before.errors if error.file == file.file)
-        elif functions is None:
+        elif brought is None:
             return False
-        self._functions[file.path] = list(functions or ())
-        for metadata in functions or ():
-            self.registry.settle(metadata)
-            self._claimed[metadata.name] = metadata
+        self._brought[file.path] = list(brought) if brought is not None else None
+        for metadata in brought or ():
+            self.registry.register_function(metadata)
+            self._claimed[id(metadata)] = file.path
         return True
 
-    def _import(self, file: SourceFile, *, is_last_try: bool) -> bool:
-        """Whether that is all for now: the file is loaded, or has failed and nothing that is to come can help."""
-        error: BaseException | None = None
+    def _import(self, file: SourceFile) -> None:
         try:
             self._load(file.module)
-        except BaseException as raised:  # noqa: BLE001 - a file may raise anything, sys.exit() included, and must harm only itself
-            error = raised
+        except BaseException as error:  # noqa: BLE001 - a file may raise anything, sys.exit() included, and must harm only itself
             self._drop_unfinished(file)
+            self._brought[file.path] = None
+            self._errors.append(load_error_of(file, error))
+            self._failed.add(file.module)
+            if may_pass(error):
+                self._may_pass.add(file.module)
+        else:
+            self._brought.setdefault(file.path, [])
         self._claim_new(file)
-        if error is None:
-            self._functions.setdefault(file.path, [])
-            return True
-        if isinstance(error, NameReservedError) and not is_last_try:
-            return False
-        self._fail(file, load_error_of(file, error), may_pass=may_pass(error))
-        return True
 
     def _import_helpers(self, modules: ModuleSet) -> None:
         """Imports the changed helpers that only runs import, so that they, too, get what is new."""
         former = modules.versions.current.modules
         for name, file in self.files.items():
-            if file.is_helper and name in former and name not in modules.modules and name not in modules.failed:
-                self._import(file, is_last_try=True)
+            is_missing = file.is_helper and name in former and name not in modules.modules
+            # What has failed with a file that imports it has been said of that one.
+            if is_missing and modules.failed.isdisjoint((name, *packages_above(name))):
+                self._import(file)
 
     def _drop_unfinished(self, file: SourceFile) -> None:
         """Takes out the functions of modules that were not imported to their end."""
-        for metadata in self.registry.get_all_functions():
-            if self._claimed.get(metadata.name) is metadata:
-                continue
+        for metadata in self._unclaimed():
             module = module_of(metadata)
-            if module == file.module or module not in self.files or module not in self._imported:
-                self.registry.unregister_functions([metadata])
+            is_whole = all(name in self._imported for name in (module, *packages_above(module)))
+            if module == file.module or module not in self.files or not is_whole:
+                self.registry.registered.remove(metadata)
 
     def _claim_new(self, file: SourceFile) -> None:
         """Says of the functions that were registered since where they come from, and checks them."""
-        for metadata in self.registry.get_all_functions():
-            if self._claimed.get(metadata.name) is metadata:
-                continue
+        for metadata in self._unclaimed():
             defined_in = self.files.get(module_of(metadata))
-            # Functions of a helper, or of a library, come along with the file that has imported them.
+            # Functions of a helper, or of a library, come along with the next file that is loaded.
             source = defined_in if defined_in is not None and not defined_in.is_helper else file
-            self._claim(metadata, source, defined_in or file)
+            if source is not file or self._brought[file.path] is not None:
+                self._claim(metadata, source, defined_in or file)
+
+    def _unclaimed(self) -> list[FunctionMetadata]:
+        return [metadata for metadata in self.registry.registered if id(metadata) not in self._claimed]
 
     def _claim(self, metadata: FunctionMetadata, source: SourceFile, defined_in: SourceFile) -> None:
         metadata.source = metadata.source or source.root.source
         metadata.source_file = defined_in.file
+        metadata.code_version = self.code_version
         try:
             check_definition(metadata, self._longest_timeout)
         except DefinitionError as error:
-            self.registry.unregister_functions([metadata])
+            self.registry.registered.remove(metadata)
             self._errors.append(LoadError(defined_in.file, metadata.source_line, str(error)))
             self._failed.add(source.module)
-            self._serve_former(source, metadata.name)
+            self._wrong.add((source.path, metadata.name))
             return
-        self._claimed[metadata.name] = metadata
-        self._functions.setdefault(source.path, []).append(metadata)
+        self._claimed[id(metadata)] = source.path
+        brought = self._brought.setdefault(source.path, [])
+        if brought is not None:
+            brought.append(metadata)
 
-    def _fail(self, file: SourceFile, error: LoadError, *, may_pass: bool = False) -> None:
-        self._errors.append(error)
-        self._failed.add(file.module)
-        if may_pass:
-            self._may_pass.add(file.module)
-        self._serve_former(file)
+    def _serving(self) -> dict[str, Serving]:
+        """Whose each name is; the others who have it are told."""
+        order = {file.module: place for place, file in enumerate(self._found)}
+        found: dict[str, list[FunctionMetadata]] = {name: [] for name in self._before.serving}
+        for metadata in self.registry.registered:
+            if id(metadata) not in self._claimed:
+                continue
+            found.setdefault(metadata.name, []).append(metadata)
+        serving: dict[str, Serving] = {}
+        for name, functions in found.items():
+            functions.sort(key=lambda metadata: order.get(module_of(metadata), len(order)))
+            winner = self._owner(name, functions)
+            if winner is None:
+                continue
+            serving[name] = winner
+            for other in functions:
+                if other is not winner.function:
+                    reason = f"DuplicateFunctionError: {two_of_one_name(winner.function, other)}"
+                    self._errors.append(LoadError(other.source_file or "", other.source_line, reason))
+        return serving
 
-    def _serve_former(self, file: SourceFile, name: str | None = None) -> None:
-        """Has the functions that a file had, or the one of them that is called so, go on serving."""
-        for metadata in self._before.functions.get(file.path, ()):
-            if name in (None, metadata.name) and self.registry.get_function(metadata.name) is None:
-                self.registry.settle(metadata)
-                self._former.add(metadata.name)
-                self._claimed[metadata.name] = metadata
-                self._functions.setdefault(file.path, []).append(metadata)
+    def _owner(self, name: str, functions: Sequence[FunctionMetadata]) -> Serving | None:
+        before = self._before.serving.get(name)
+        if before is not None:
+            for metadata in functions:
+                if module_of(metadata) == module_of(before.function):
+                    return Serving(metadata, self._claimed[id(metadata)])
+            is_broken = self._brought.get(before.path, []) is None or (before.path, name) in self._wrong
+            if is_broken:
+                return replace(before, is_former=True)
+        return Serving(functions[0], self._claimed[id(functions[0])]) if functions else None
 
-    def _displace(self, metadata: FunctionMetadata, other: FunctionMetadata) -> None:
-        """Says of a function that a file which sorts before its own has its name."""
-        reason = f"DuplicateFunctionError: {two_of_one_name(other, metadata)}"
-        self._errors.append(LoadError(metadata.source_file or "", metadata.source_line, reason))
-        for functions in self._functions.values():
-            functions[:] = [each for each in functions if each is not metadata]
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A function that serves.
+
+    Attributes:
+        path: of the file that has brought it.
+        is_former: whether it is of an older version of that file.
+    """
+
+    function: FunctionMetadata
+    path: Path
+    is_former: bool = False
 
 
 def _by_module(found: Sequence[SourceFile]) -> dict[str, SourceFile]:

@@ -18,7 +18,7 @@ from shared.loading.dependencies import affected_by, imports_of
 from shared.loading.files import Root, Stamp, shadowing_tops, source_files, stamps_of, top_of
 from shared.loading.imported import forget_modules, names_of, no_bytecode, own_modules
 from shared.loading.names import module_of
-from shared.registry import get_registry, staging
+from shared.registry import FunctionRegistry, get_registry, staging
 from shared.runtime.modules import MODULE_SET, ModuleSet, ModuleVersions
 from shared.settings.environment import Settings
 
@@ -77,7 +77,7 @@ class Loader:
         """Loads what the changes concern into a new set of modules; the others are taken over as they are."""
         self._versions.adopt(own_modules(before.files, self._roots))
         # Helpers that register functions are executed whenever what imports them is.
-        registering = {module_of(metadata) for functions in before.functions.values() for metadata in functions}
+        registering = {module_of(metadata) for brought in before.brought.values() for metadata in brought}
         first = (
             changed
             | before.failed
@@ -95,22 +95,25 @@ class Loader:
             stack.enter_context(staging(attempt.registry))
             if modules is not None:
                 stack.enter_context(modules.loading())
-            attempt.run(modules)
+            loaded = attempt.run(modules)
         if modules is not None:
             former = self._versions.current.modules
             for name in sorted(names_of(attempt.files) & former.keys() - modules.modules.keys()):
                 modules.put(name, former[name])
-            self._versions.use(modules)
+            former_sets = [each.function.derived.get(MODULE_SET) for each in loaded.serving.values() if each.is_former]
+            self._versions.use(modules, beside=[each for each in former_sets if each is not None])
         elif self._settings.workspace_reload:
             self._versions.adopt(own_modules(attempt.files, self._roots))
             modules = self._versions.current
-        loaded = attempt.loaded()
-        for metadata in attempt.current_functions():
-            metadata.code_version = attempt.code_version
-            if modules is not None:
-                metadata.derived[MODULE_SET] = modules
-        attempt.registry.load_errors = loaded.errors
-        get_registry().replace_all(attempt.registry)
+        registry = FunctionRegistry()
+        registry.load_errors = loaded.errors
+        for serving in loaded.serving.values():
+            registry.register_function(serving.function)
+            if not serving.is_former:
+                serving.function.code_version = attempt.code_version
+                if modules is not None:
+                    serving.function.derived[MODULE_SET] = modules
+        get_registry().replace_all(registry)
         return loaded
 
     def _imports_of(self, attempt: Attempt) -> dict[str, frozenset[str] | None]:

@@ -13,14 +13,15 @@ from __future__ import annotations
 import builtins
 import importlib.util
 import sys
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any, cast
+from weakref import WeakSet
 
-_seen: ContextVar[ModuleSet | None] = ContextVar("module_set", default=None)
+_seen: ContextVar[_View | None] = ContextVar("module_view", default=None)
 
 MODULE_SET = "module_set"
 """The name under which a function's `derived` has the set that it belongs to."""
@@ -38,6 +39,8 @@ class ModuleVersions:
 
     def __init__(self) -> None:
         self.current = ModuleSet(self, {}, ())
+        self._views: WeakSet[_View] = WeakSet()
+        self._doors: set[str] = set()
 
     def adopt(self, modules: Mapping[str, ModuleType]) -> None:
         """Adds modules that were imported past `ModuleSet.load` to the set in use: at first load, or by a run."""
@@ -45,9 +48,25 @@ class ModuleVersions:
             if not is_door(name):
                 self.current.modules.setdefault(name, module)
 
-    def use(self, following: ModuleSet) -> None:
-        """Puts a set in use, for all who see none of their own."""
+    def use(self, following: ModuleSet, *, beside: Iterable[ModuleSet] = ()) -> None:
+        """Puts a set in use, for all who see none of their own.
+
+        Args:
+            following: the set.
+            beside: older ones that new runs will see, too.
+        """
         self.current = following
+        kept = [following, *beside, *(view.modules for view in self._views)]
+        for name in [name for name in self._doors if not any(name in modules.modules for modules in kept)]:
+            self._doors.discard(name)
+            if is_door(name):
+                del sys.modules[name]
+
+    def view_of(self, modules: ModuleSet) -> _View:
+        """A way to see a set; for as long as it is held, the set's modules can be found."""
+        view = _View(modules)
+        self._views.add(view)
+        return view
 
     def next(self, unchanged: Collection[str], tops: Collection[str]) -> ModuleSet:
         """A set for the next state of the workspace, which is not in use yet.
@@ -60,6 +79,7 @@ class ModuleVersions:
         for name in modules.keys() - set(unchanged):
             if name in sys.modules and not is_door(name):
                 sys.modules[name] = _Door(name, self)
+                self._doors.add(name)
         return ModuleSet(self, {name: modules[name] for name in unchanged if name in modules}, tops)
 
 
@@ -80,12 +100,12 @@ class ModuleSet:
 
     def seen_in(self, context: Context) -> None:
         """Has the code that runs in `context` see these modules."""
-        context.run(_seen.set, self)
+        context.run(_seen.set, self.versions.view_of(self))
 
     @contextmanager
     def loading(self) -> Generator[None]:
         """Inside the block imports load modules into this set, in this thread; others go on with what they have."""
-        token = _seen.set(self)
+        token = _seen.set(self.versions.view_of(self))
         self.is_loading = True
         before = builtins.__import__
 
@@ -96,9 +116,9 @@ class ModuleSet:
             fromlist: Sequence[str] | None = (),
             level: int = 0,
         ) -> ModuleType:
-            seen = _seen.get()
-            if seen is not None and seen.is_loading:
-                seen._load_imported(name, globals or {}, fromlist or (), level)
+            view = _seen.get()
+            if view is not None and view.modules.is_loading:
+                view.modules._load_imported(name, globals or {}, fromlist or (), level)
             return before(name, globals, locals, fromlist or (), level)
 
         builtins.__import__ = import_
@@ -186,6 +206,15 @@ class ModuleSet:
             del sys.modules[name]
 
 
+class _View:
+    """What a run, or a thread that loads, sees. Nothing that lives longer holds it."""
+
+    __slots__ = ("__weakref__", "modules")
+
+    def __init__(self, modules: ModuleSet) -> None:
+        self.modules = modules
+
+
 def is_door(name: str) -> bool:
     """Whether a door stands in a module's place in `sys.modules`."""
     return type(sys.modules.get(name)) is _Door
@@ -220,9 +249,8 @@ def _behind(door: _Door, asked: str) -> ModuleType | None:
     """The version that a door shows to who looks now; None when the module is gone."""
     own: dict[str, Any] = object.__getattribute__(door, "__dict__")
     versions: ModuleVersions = own["_versions"]
-    seen = _seen.get()
-    if seen is None or seen.versions is not versions:
-        seen = versions.current
+    view = _seen.get()
+    seen = view.modules if view is not None and view.modules.versions is versions else versions.current
     module = seen.modules.get(own["__name__"])
     if module is not None:
         return module

@@ -106,4 +106,7 @@ def forget_modules_below(folder: Path) -> None:
 
 
 def _place(module: object) -> str:
-    return str(getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), ""))
+    try:
+        return str(getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), ""))
+    except KeyError:  # the path of a folder whose package has failed
+        return ""

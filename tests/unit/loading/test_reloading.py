@@ -136,7 +136,7 @@ def test_a_name_stays_with_the_file_that_had_it(folder: Folder, space: Workspace
     folder.write("a.py", source("same", "late") + source("own"))
     folder.write("b.py", source("good"))
     space.load()
-    assert (names(), value_of("same")) == (["good", "same"], "first")
+    assert (names(), value_of("same")) == (["good", "own", "same"], "first")
     (error,) = errors(space)
     assert error.startswith("a.py: ")
     assert "z.same" in error
