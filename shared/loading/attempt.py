@@ -222,8 +222,8 @@ class Attempt:
                 continue
             serving[name] = winner
             for other in functions:
-                if other is not winner.function:
-                    reason = f"DuplicateFunctionError: {two_of_one_name(winner.function, other)}"
+                if other is not winner.metadata:
+                    reason = f"DuplicateFunctionError: {two_of_one_name(winner.metadata, other)}"
                     self._errors.append(LoadError(other.source_file or "", other.source_line, reason))
         return serving
 
@@ -231,7 +231,7 @@ class Attempt:
         before = self._before.serving.get(name)
         if before is not None:
             for metadata in functions:
-                if module_of(metadata) == module_of(before.function):
+                if module_of(metadata) == module_of(before.metadata):
                     return Serving(metadata, self._claimed[id(metadata)])
             is_broken = self._brought.get(before.path, []) is None or (before.path, name) in self._wrong
             if is_broken:
@@ -248,7 +248,7 @@ class Serving:
         is_former: whether it is of an older version of that file.
     """
 
-    function: FunctionMetadata
+    metadata: FunctionMetadata
     path: Path
     is_former: bool = False
 

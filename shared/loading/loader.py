@@ -100,7 +100,7 @@ class Loader:
             former = self._versions.current.modules
             for name in sorted(names_of(attempt.files) & former.keys() - modules.modules.keys()):
                 modules.put(name, former[name])
-            former_sets = [each.function.derived.get(MODULE_SET) for each in loaded.serving.values() if each.is_former]
+            former_sets = [each.metadata.derived.get(MODULE_SET) for each in loaded.serving.values() if each.is_former]
             self._versions.use(modules, beside=[each for each in former_sets if each is not None])
         elif self._settings.workspace_reload:
             self._versions.adopt(own_modules(attempt.files, self._roots))
@@ -108,11 +108,11 @@ class Loader:
         registry = FunctionRegistry()
         registry.load_errors = loaded.errors
         for serving in loaded.serving.values():
-            registry.register_function(serving.function)
+            registry.register_function(serving.metadata)
             if not serving.is_former:
-                serving.function.code_version = attempt.code_version
+                serving.metadata.code_version = attempt.code_version
                 if modules is not None:
-                    serving.function.derived[MODULE_SET] = modules
+                    serving.metadata.derived[MODULE_SET] = modules
         get_registry().replace_all(registry)
         return loaded
 
