@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _MOST_SHOWN = 3
+# Comparing takes time by the square of the length, and no name that is known is nearly as long.
+_LONGEST = 100
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -19,8 +21,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     from difflib import get_close_matches  # only for what is wrong
 
+    if len(name) > _LONGEST:
+        return ""
     folded = {each.casefold(): each for each in known}
-    close = [folded[each] for each in get_close_matches(name.casefold(), folded, n=_MOST_SHOWN, cutoff=0.7)]
+    close = [folded[each] for each in get_close_matches(name.casefold(), folded, n=_MOST_SHOWN, cutoff=0.65)]
     if not close:
         return ""
     return f"; did you mean {' or '.join(repr(each) for each in close)}?"

@@ -233,7 +233,7 @@ BATCHES = st.lists(CHANGES, min_size=2, max_size=5)
 GOOD = File(frozenset({"one"}))
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(batches=BATCHES)
 @example(batches=[{"ns/deep/y.py": GOOD}, {"a.py": File()}, {"ns/deep/y.py": GOOD}, {"a.py": None}])
 @example(batches=[{"pkg/__init__.py": File(), "pkg/sub/c.py": GOOD}, {"pkg/sub/c.py": None}])
