@@ -24,7 +24,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if len(name) > _LONGEST:
         return ""
     folded = {each.casefold(): each for each in known}
-    close = [folded[each] for each in get_close_matches(name.casefold(), folded, n=_MOST_SHOWN, cutoff=0.65)]
+    close = [folded[each] for each in get_close_matches(name.casefold(), folded, n=_MOST_SHOWN, cutoff=0.68)]
     if not close:
         return ""
     return f"; did you mean {' or '.join(repr(each) for each in close)}?"
