@@ -9,9 +9,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import Any, TypeVar, cast, overload
 
 from shared.errors import DefinitionError
+from shared.logs.capture import is_inside_run
 from shared.parameters.signatures import FunctionSignature, read_signature
 from shared.parameters.types import check_parameter
 from shared.registry import (
@@ -27,6 +29,7 @@ from shared.registry import (
     get_registry,
     place_of,
 )
+from shared.suggestions import did_you_mean
 from shared.webhook_signatures import check_deliveries
 
 VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email", "date", "datetime")
@@ -38,6 +41,21 @@ _ATTRIBUTE = "__workflow_definition__"
 _UNSET: Any = object()
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _with_known_arguments(decorator: F) -> F:
+    """Has an argument that a decorator does not know named, with what may have been meant."""
+    known = inspect.signature(decorator).parameters
+
+    @wraps(decorator)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name not in known:
+                proposal = did_you_mean(name, known) or f"; it takes {', '.join(known)}"
+                raise DefinitionError(f"@{decorator.__name__} takes no {name!r}{proposal}")
+        return decorator(*args, **kwargs)
+
+    return cast("F", call)
 
 
 class _Definition:
@@ -78,7 +96,9 @@ class _Definition:
         metadata.tags = uses + own_tags
         self.metadata = metadata
         self.refresh()
-        get_registry().register_function(metadata)
+        # A run that imports a file, or defines a function, adds nothing to what there is for all.
+        if not is_inside_run():
+            get_registry().register_function(metadata)
 
     def refresh(self) -> None:
         """Brings the metadata in line with the function and the parameters declared so far."""
@@ -161,6 +181,7 @@ def workflow(
     verify: str | None = None,
     dedupe_header: str | None = None,
 ) -> Callable[[F], F]: ...
+@_with_known_arguments
 def workflow(
     name: Any = None,
     description: str = _UNSET,
@@ -251,6 +272,7 @@ def data_provider(
     cache_ttl_seconds: float = 300,
     cache_per: CachePer = "organization",
 ) -> Callable[[F], F]: ...
+@_with_known_arguments
 def data_provider(
     name: Any = None,
     description: str = _UNSET,
@@ -289,6 +311,7 @@ def data_provider(
     return decorate(name) if callable(name) else decorate
 
 
+@_with_known_arguments
 def param(
     name: str,
     type: str,  # noqa: A002 - the contract's name
@@ -383,7 +406,8 @@ def _check_retry_policy(policy: Any, place: str) -> None:
     bounds = {"max_attempts": (1, 100), "backoff_seconds": (0, 86_400), "max_backoff_seconds": (0, 604_800)}
     _check(isinstance(policy, dict), "retry_policy must be a dict", place)
     unknown = sorted(set(policy) - set(bounds))
-    _check(not unknown, f"retry_policy knows {', '.join(bounds)}, not {', '.join(unknown)}", place)
+    proposal = did_you_mean(unknown[0], bounds) if unknown else ""
+    _check(not unknown, f"retry_policy knows {', '.join(bounds)}, not {', '.join(unknown)}{proposal}", place)
     for field, (low, high) in bounds.items():
         if field in policy:
             _check_number(f"retry_policy {field}", policy[field], low, high, place)

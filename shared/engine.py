@@ -32,6 +32,7 @@ from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_
 from shared.runtime.calls import Outcome
 from shared.runtime.endings import refusal, result_of
 from shared.runtime.failures import describe_failure, message_of, status_of, user_line_of
+from shared.runtime.modules import MODULE_SET, ModuleSet
 from shared.runtime.responses import take_response
 from shared.runtime.watch import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
@@ -103,8 +104,7 @@ def resolve(name: str, use: Use | None) -> FunctionMetadata:
     """
     metadata = get_registry().get_function(name)
     if metadata is None or metadata.function is None or (use is not None and use not in metadata.tags):
-        kind = "data provider" if use == DATA_PROVIDER else "workflow" if use == WORKFLOW else "function"
-        raise FunctionNotFoundError(f"There is no {kind} named {name!r}")
+        raise FunctionNotFoundError(get_registry().why_missing(name, use))
     return metadata
 
 
@@ -282,6 +282,10 @@ async def execute(request: ExecutionRequest, control: RunControl | None = None) 
 async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
     prepared, logs = call.prepared, control.logs
     context: Context = capture_into(logs)
+    modules = prepared.metadata.derived.get(MODULE_SET) if prepared.metadata is not None else None
+    if modules is not None:
+        # While files change the run goes on seeing the modules that its function belongs to.
+        cast("ModuleSet", modules).seen_in(context)
     if prepared.plan is None or not prepared.plan.is_async:
         return await run_in_thread(call.in_thread, context, limit, control.stop)
 

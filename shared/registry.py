@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, TypedDict
 
 from shared.errors import DuplicateFunctionError
+from shared.suggestions import did_you_mean
 
 ExecutionMode = Literal["sync", "async"]
 CachePer = Literal["organization", "user"]
@@ -143,10 +144,32 @@ def place_of(function: Callable[..., Any]) -> str:
     return f"{getattr(function, '__module__', None) or 'builtins'}.{name}{line}"
 
 
+@dataclass(frozen=True, slots=True)
+class LoadError:
+    """A file that could not be loaded, or a function in it that can't be: where, and why.
+
+    `file` is the path below its workspace folder; `line` is None when there is none to name.
+    """
+
+    file: str
+    line: int | None
+    reason: str
+
+
+def two_of_one_name(one: FunctionMetadata, other: FunctionMetadata) -> str:
+    """What is said of two functions that have one name, for their author."""
+    return f"two functions are named {one.name!r}: {one.place} and {other.place}; rename one of them"
+
+
 class FunctionRegistry:
-    """All functions of the workspace by name. Reading it takes no lock; registering does."""
+    """All functions of the workspace by name. Reading it takes no lock; registering does.
+
+    Attributes:
+        load_errors: of the files whose functions are missing here, or are those of an older version.
+    """
 
     def __init__(self) -> None:
+        self.load_errors: list[LoadError] = []
         self._functions: dict[str, FunctionMetadata] = {}
         self._lock = threading.Lock()
 
@@ -167,9 +190,7 @@ class FunctionRegistry:
                 known.merge(metadata)
                 return
             if known is not None:
-                raise DuplicateFunctionError(
-                    f"two functions are named {metadata.name!r}: {known.place} and {metadata.place}; rename one of them"
-                )
+                raise DuplicateFunctionError(two_of_one_name(known, metadata))
             self._functions[metadata.name] = metadata
 
     def unregister_functions(self, metadatas: list[FunctionMetadata]) -> None:
@@ -182,6 +203,15 @@ class FunctionRegistry:
     def get_function(self, name: str) -> FunctionMetadata | None:
         """The function of this name, whatever its tags; None when there is none."""
         return self._functions.get(name)
+
+    def why_missing(self, name: str, use: Use | None) -> str:
+        """What is said of a function that is not there, or has not the tag asked for."""
+        kind = {DATA_PROVIDER: "data provider", WORKFLOW: "workflow", None: "function"}[use]
+        known = [each.name for each in self._functions.values() if use is None or each.has_tag(use)]
+        message = f"There is no {kind} named {name!r}{did_you_mean(name, known)}"
+        if not self.load_errors:
+            return message
+        return f"{message}{'' if message.endswith('?') else '.'} A file of the workspace could not be loaded"
 
     def get_workflow(self, name: str) -> FunctionMetadata | None:
         return self._tagged(name, WORKFLOW)
@@ -214,11 +244,12 @@ class FunctionRegistry:
     def clear_all(self) -> None:
         with self._lock:
             self._functions = {}
+            self.load_errors = []
 
     def replace_all(self, other: FunctionRegistry) -> None:
         """Takes over the functions of another registry in one step: a reader sees the old ones or the new ones."""
         with self._lock:
-            self._functions = dict(other._functions)
+            self._functions, self.load_errors = dict(other._functions), other.load_errors
 
     def _tagged(self, name: str, tag: Use) -> FunctionMetadata | None:
         metadata = self._functions.get(name)

@@ -17,12 +17,14 @@ from shared.access.principal import Access, Principal, authorize, refuse_forged
 from shared.context import HttpRequestInfo
 from shared.errors import (
     FieldError,
+    FunctionNotFoundError,
     InvalidInputError,
     PlatformError,
     UnauthorizedError,
 )
 from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.encoded_fields import FieldValues, joined, read_query
+from shared.handlers.missing_functions import told_to
 from shared.handlers.request_bodies import check_arrival, read_json_object
 from shared.handlers.services import get_services
 from shared.models.errors import ErrorResponse
@@ -191,7 +193,10 @@ async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.H
         route=f"{declared.method} {declared.path.format_map(req.route_params)}",
         declared=declared,
     )
-    answer = await entry_point(call)
+    try:
+        answer = await entry_point(call)
+    except FunctionNotFoundError as error:
+        raise told_to(principal, error) from None
     return _response(answer if isinstance(answer, (Reply, RawReply)) else Reply(answer))
 
 

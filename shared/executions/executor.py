@@ -20,9 +20,10 @@ from shared.executions.lease import RETRY_WAITS_SECONDS, Lease
 from shared.executions.queueing import ExecutionQueue, NotOursError, QueueMessage, read_message
 from shared.executions.rejected import RejectedMessages
 from shared.executions.requests import record_of, request_of
-from shared.executions.retries import retry_wait
+from shared.executions.retries import retry_wait, wait_for_file
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
+from shared.registry import get_registry
 from shared.repositories.executions.record import ExecutionRecord, new_write_token
 from shared.repositories.executions.store import ExecutionChangedError, ExecutionStore
 from shared.runtime.endings import refusal
@@ -209,6 +210,8 @@ class Executor:
         try:
             prepared = prepare(request)
         except (FunctionNotFoundError, InvalidInputError) as error:
+            if isinstance(error, FunctionNotFoundError) and await self._waits_for_file(record):
+                return
             refused = refusal(request.execution_id, error)
         lease = Lease(self._store, record)
         try:
@@ -222,6 +225,29 @@ class Executor:
         wait = retry_wait(policy, lease.record, result)
         if wait is None or not await self._retry(lease.record, result, wait):
             await lease.end_with_retries(result)
+
+    async def _waits_for_file(self, record: ExecutionRecord) -> bool:
+        """Whether an execution whose workflow is missing waits, since a file that is broken may have it.
+
+        Raises:
+            StorageUnavailableError: that it waits can't be recorded; the message must come again.
+        """
+        wait = wait_for_file(record, datetime.now(UTC)) if get_registry().load_errors else None
+        if wait is None:
+            return False
+        try:
+            await self._queue.postpone(record, wait)
+        except ExecutionChangedError:
+            logger.debug("Execution %s no longer waits", record.execution_id, extra=record.log_extra)
+            return True
+        logger.warning(
+            "Execution %s waits for its workflow %r: a file of the workspace could not be loaded; next look in %.0f s",
+            record.execution_id,
+            record.workflow_name,
+            wait,
+            extra=record.log_extra,
+        )
+        return True
 
     async def _retry(self, record: ExecutionRecord, result: ExecutionResult, wait: float) -> bool:
         try:

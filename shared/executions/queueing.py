@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -139,6 +139,15 @@ class ExecutionQueue:
             StorageUnavailableError: the record can't be written.
         """
         await self._send(await self._store.reschedule(record, due_at=datetime.now(UTC), is_unsent=False))
+
+    async def postpone(self, record: ExecutionRecord, wait: float) -> None:
+        """Has the message of a Pending record come once more after `wait` seconds; of many at once, one does it.
+
+        Raises:
+            ExecutionChangedError, StorageUnavailableError: as for `resend`.
+        """
+        due_at = datetime.now(UTC) + timedelta(seconds=wait)
+        await self._send(await self._store.reschedule(record, due_at=due_at, is_unsent=False), round(wait))
 
     async def oldest(self) -> datetime | None:
         """When the message was sent that is next, about; see `Queue.front`."""

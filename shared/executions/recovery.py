@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from shared.discovery import ensure_loaded
 from shared.executions.lease import LEASE_SECONDS, RENEW_EVERY_SECONDS, last_line_before
 from shared.executions.queueing import ExecutionQueue
-from shared.executions.retries import retry_wait
+from shared.executions.retries import retry_wait, wait_for_file
 from shared.logs.buffer import LogBuffer, within_bounds
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
@@ -109,6 +109,15 @@ class Recovery:
         return found
 
     async def _end_lost(self, record: ExecutionRecord, recovered: Recovered) -> None:
+        if _policy_is_out_of_reach(record):
+            logger.warning(
+                "The worker of execution %s was lost; before it ends or is tried again it waits for its workflow %r: "
+                "a file of the workspace could not be loaded",
+                record.execution_id,
+                record.workflow_name,
+                extra=record.log_extra,
+            )
+            return
         end = await self._lost_end(record)
         policy = _retry_policy(record) if record.status is ExecutionStatus.RUNNING else None
         wait = retry_wait(policy, record, end)
@@ -177,6 +186,15 @@ def _retry_policy(record: ExecutionRecord) -> RetryPolicy | None:
     """The policy of a run that came from the queue; somebody waited for the others, and has gone."""
     metadata = get_registry().get_workflow(record.workflow_name) if record.is_queued else None
     return metadata.retry_policy if metadata is not None else None
+
+
+def _policy_is_out_of_reach(record: ExecutionRecord) -> bool:
+    """Whether the workflow of a lost run is missing, for a while, since a file that is broken may have it."""
+    if record.status is not ExecutionStatus.RUNNING or not record.is_queued or not get_registry().load_errors:
+        return False
+    return (
+        not get_registry().has_workflow(record.workflow_name) and wait_for_file(record, datetime.now(UTC)) is not None
+    )
 
 
 async def _each(items: list[T], work: Callable[[T], Coroutine[Any, Any, None]]) -> None:

@@ -16,6 +16,10 @@ DEFAULT_BACKOFF_SECONDS = 10.0
 DEFAULT_MAX_BACKOFF_SECONDS = 3600.0
 # The longest that a queue holds a message back.
 LONGEST_WAIT_SECONDS = 604_800.0
+# How long a queued run waits for a file of the workspace to be mended, and how often it is looked for.
+LONGEST_WAIT_FOR_FILE_SECONDS = 86_400.0
+_SHORTEST_LOOK_SECONDS = 5.0
+_LONGEST_LOOK_SECONDS = 300.0
 # Waits are spread by this part of theirs to either side, so that what failed together does not come back together.
 _JITTER = 0.2
 # What the same input brings about again: the author's own word to the caller, and input or workflows that are wrong.
@@ -40,6 +44,18 @@ def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: Executi
     longest = min(policy.get("max_backoff_seconds", DEFAULT_MAX_BACKOFF_SECONDS), LONGEST_WAIT_SECONDS)
     spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - spreads load, guards nothing  # nosec B311
     return min(backoff * spread, longest)
+
+
+def wait_for_file(record: ExecutionRecord, now: datetime) -> float | None:
+    """Seconds after which to look again for the workflow of an execution, which is missing while a file is broken.
+
+    They grow with the time that it has waited. None when that is long enough.
+    """
+    ended = record.attempts[-1]["completedAt"] if record.attempts else None
+    waited = (now - (datetime.fromisoformat(ended) if ended else record.created_at)).total_seconds()
+    if waited > LONGEST_WAIT_FOR_FILE_SECONDS:
+        return None
+    return min(max(waited / 4, _SHORTEST_LOOK_SECONDS), _LONGEST_LOOK_SECONDS)
 
 
 def next_attempt(record: ExecutionRecord, end: ExecutionResult, wait: float) -> ExecutionRecord:

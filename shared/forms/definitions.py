@@ -15,7 +15,7 @@ from shared.forms.values import is_empty, read_value
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FormField, FormRequest, ProviderInput
 from shared.parameters.json_schema import parameters_of
 from shared.parameters.validation import plan_of
-from shared.registry import FunctionMetadata, get_registry
+from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, get_registry
 
 _Loc = list[str | int]
 _WITHOUT_DEFAULT = {
@@ -51,7 +51,8 @@ def check_definition(body: FormRequest) -> None:
 def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
     linked = get_registry().get_workflow(body.linked_workflow)
     if linked is None:
-        yield _problem(["body", "linkedWorkflow"], "unknown", f"There is no workflow named {body.linked_workflow!r}")
+        message = get_registry().why_missing(body.linked_workflow, WORKFLOW)
+        yield _problem(["body", "linkedWorkflow"], "unknown", message)
         return
     validator = plan_of(linked).validator
     fields = {field.name: index for index, field in enumerate(body.form_schema.fields) if _has_value(field)}
@@ -73,7 +74,7 @@ def _launch_problems(body: FormRequest) -> Iterator[FieldError]:
         return
     launched = get_registry().get_workflow(body.launch_workflow_id)
     if launched is None:
-        message = f"There is no workflow named {body.launch_workflow_id!r}"
+        message = get_registry().why_missing(body.launch_workflow_id, WORKFLOW)
         yield _problem(["body", "launchWorkflowId"], "unknown", message)
         return
     validator = plan_of(launched).validator
@@ -152,7 +153,7 @@ def _provider_problems(field: FormField, fields: dict[str, FormField], place: _L
     assert field.data_provider is not None
     provider = get_registry().get_data_provider(field.data_provider)
     if provider is None:
-        message = f"There is no data provider named {field.data_provider!r}"
+        message = get_registry().why_missing(field.data_provider, DATA_PROVIDER)
         yield _problem([*place, "dataProvider"], "unknown", message)
         return
     validator = plan_of(provider).validator

@@ -11,7 +11,7 @@ from shared.access.principal import PUBLIC, Principal
 from shared.context import HttpRequestInfo
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest
-from shared.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthorizedError
+from shared.errors import ForbiddenError, FunctionNotFoundError, MethodNotAllowedError, UnauthorizedError
 from shared.executions.idempotency import IdempotencyKey
 from shared.handlers.delivery_checks import check_delivery
 from shared.handlers.encoded_fields import FieldValues
@@ -47,7 +47,7 @@ async def call_endpoint(
         UnauthorizedError: nobody is known, and there is no such public endpoint; or the call does not prove who sent
             it.
         ForbiddenError: the key is not for this workflow.
-        NotFoundError: there is no such endpoint.
+        FunctionNotFoundError: there is no such endpoint.
         MethodNotAllowedError: it does not take the method.
         TooManyRequestsError: the key, or the public endpoint, has had its calls for now.
         BadRequestError: the body, or the Idempotency-Key, can't be read.
@@ -62,7 +62,9 @@ async def call_endpoint(
     if principal.key is not None:
         _check_key(principal.key, name, metadata)
     if metadata is None:
-        raise NotFoundError(f"There is no endpoint {name!r}")
+        # No names that are like it: a key may not know which workflows there are.
+        hint = ". A file of the workspace could not be loaded" if get_registry().load_errors else ""
+        raise FunctionNotFoundError(f"There is no endpoint {name!r}{hint}")
     if request.method not in metadata.allowed_methods:
         allowed = ", ".join(metadata.allowed_methods)
         raise MethodNotAllowedError(f"{request.method} is not allowed here; {allowed} is", metadata.allowed_methods)

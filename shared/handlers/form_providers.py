@@ -14,7 +14,7 @@ from shared.handlers.provider_options import ask_provider, find_providers, takes
 from shared.models.data_providers import Option
 from shared.models.forms import FormField, FormSchema
 from shared.parameters.validation import plan_of
-from shared.registry import FunctionMetadata
+from shared.registry import DATA_PROVIDER, FunctionMetadata, get_registry
 
 # A value that is not among the options at hand is looked for; so many of one field at most.
 _MOST_SEARCHES = 20
@@ -55,7 +55,7 @@ class FormProviders:
         """
         provider = self._found.get(field.data_provider or "")
         if provider is None:
-            raise FunctionNotFoundError(f"There is no data provider named {field.data_provider!r}")
+            raise FunctionNotFoundError(get_registry().why_missing(field.data_provider or "", DATA_PROVIDER))
         return provider
 
     def arguments_of(self, field: FormField, inputs: Mapping[str, Any]) -> Mapping[str, Any]:

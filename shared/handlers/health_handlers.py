@@ -9,8 +9,9 @@ from typing import Any
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded, get_workspace
 from shared.errors import ServiceUnavailableError, StorageUnavailableError
+from shared.handlers.missing_functions import load_error_models
 from shared.handlers.services import get_services
-from shared.models.health import FormWithProblems, Health, HealthDetails, HealthModel, LoadErrorModel
+from shared.models.health import FormWithProblems, Health, HealthDetails, HealthModel
 from shared.registry import get_registry
 from shared.runtime.watch import pool_figures
 
@@ -69,7 +70,7 @@ def _details(errors: list[Any], figures: dict[str, Any], forms: list[FormWithPro
     return HealthDetails(
         workflows=registry.get_workflow_count(),
         data_providers=registry.get_data_provider_count(),
-        load_errors=[LoadErrorModel(file=error.file, line=error.line, reason=error.reason) for error in errors],
+        load_errors=load_error_models(errors),
         runs=figures,
         forms=forms,
     )

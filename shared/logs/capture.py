@@ -57,6 +57,11 @@ def capture_into(buffer: LogBuffer) -> contextvars.Context:
     return context
 
 
+def is_inside_run() -> bool:
+    """Whether the code that asks belongs to a run."""
+    return _current.get() is not None
+
+
 def install() -> None:
     """Puts the hooks in place; cheap when they are, and mends the streams where somebody has replaced them since."""
     global _installed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NotRequired, cast
 
@@ -16,10 +16,13 @@ from shared.parameters.signatures import read_signature
 from shared.parameters.types import value_type
 from shared.registry import FunctionMetadata, WorkflowParameter
 from shared.serialization import to_json
+from shared.suggestions import did_you_mean
 
 # A list of a million wrong items must not become a million errors, nor a name or message of megabytes an answer.
 _MAX_ERRORS = 100
 _MAX_NAME = 100
+# Looking for what was meant takes time, for each unknown name.
+_MOST_PROPOSALS = 5
 _MAX_MESSAGE = 500
 _IMMUTABLE = (str, int, float, bool, type(None))
 _PLAN = "call_plan"
@@ -66,7 +69,7 @@ class ParameterValidator:
     def problem_of(self, name: str, value: Any) -> FieldError | None:
         """What is wrong with one parameter's value, whatever the others are; None when it is right, or any is."""
         if name not in self._names:
-            return None if self.takes(name) else _unknown(name)
+            return None if self.takes(name) else _unknown(name, self._names)
         if value is None:
             return None if name in self._nullable else FieldError(loc=[name], type="missing", msg="can't be null")
         try:
@@ -97,7 +100,10 @@ class ParameterValidator:
             if name in self._names and (value is not None or name in self._nullable)
         }
         extra = {name: value for name, value in values.items() if name not in self._names}
-        problems = [_unknown(name) for name in extra if not self._accepts_extra or name == self._reserved]
+        unknown = [name for name in extra if not self._accepts_extra or name == self._reserved]
+        problems = [
+            _unknown(name, self._names if place < _MOST_PROPOSALS else ()) for place, name in enumerate(unknown)
+        ]
         try:
             valid = cast("dict[str, Any]", self._validate(given))
         except ValidationError as error:
@@ -184,9 +190,10 @@ def _field_error(loc: list[str | int], kind: str, message: str) -> FieldError:
     return FieldError(loc=named, type=kind, msg=_shortened(message, _MAX_MESSAGE))
 
 
-def _unknown(name: str) -> FieldError:
+def _unknown(name: str, known: Iterable[str]) -> FieldError:
     shown = _shortened(name, _MAX_NAME)
-    return FieldError(loc=[shown], type="unknown_parameter", msg=f"There is no parameter {shown!r}")
+    message = f"There is no parameter {shown!r}{did_you_mean(shown, known)}"
+    return FieldError(loc=[shown], type="unknown_parameter", msg=message)
 
 
 def _shortened(text: str, longest: int) -> str:
