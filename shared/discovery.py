@@ -102,6 +102,8 @@ class Workspace:
                     self._load_module(module, registry, errors)
             for metadata in registry.get_all_functions():
                 metadata.source = metadata.source or "platform"
+            for metadata, problem in registry.unknown_providers():
+                errors.append(LoadError(metadata.source_file or metadata.name, metadata.source_line, problem))
             for error in errors:
                 logger.error("%s%s: %s", error.file, f", line {error.line}" if error.line else "", error.reason)
             get_registry().replace_all(registry)

@@ -32,7 +32,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         known: those that there are, and that whoever reads the sentence may know of.
     """
     found = nearest(name, known)
-    return f"; did you mean {found!r}?" if found is not None else ""
+    return f"; did you mean {str(found)!r}?" if found is not None else ""
 
 
 def _letters(name: str) -> str:
