@@ -13,7 +13,7 @@ from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from shared.configuration.values import Configuration
 from shared.context import ExecutionContext, RunAccess, RunConfiguration, collected_by, masked_response
@@ -25,15 +25,16 @@ from shared.execution_request import ExecutionRequest, RunControl
 from shared.logs.capture import capture_into
 from shared.logs.masking import SecretMask
 from shared.models.executions import ExecutionStatus
-from shared.models.results import EndpointResponse, ExecutionResult, Kind
+from shared.models.results import EndpointResponse, ExecutionResult, Kind, result_type
 from shared.parameters.validation import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.runtime.calls import Outcome
 from shared.runtime.endings import result_of
-from shared.runtime.failures import describe_failure, message_of, user_line_of
+from shared.runtime.failures import bounded_message, failure_of
+from shared.runtime.unawaited import remember_origins
 from shared.runtime.watch import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
-from shared.serialization import result_type, to_json
+from shared.serialization import result_to_json
 from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS, get_settings
 from shared.telemetry import execution_span
 
@@ -66,6 +67,7 @@ class PreparedExecution:
         kind: what is run, and as what.
         parameters: as they were validated.
         limit_seconds: how long the run may take, by what the function says and what it is run as.
+        secrets: the values of parameters that the function declares secret.
         metadata, plan: of the function; None for a script.
         script: None for a function.
     """
@@ -75,6 +77,7 @@ class PreparedExecution:
     kind: Kind
     parameters: dict[str, Any]
     limit_seconds: float
+    secrets: frozenset[str] = frozenset()
     metadata: FunctionMetadata | None = None
     plan: CallPlan | None = None
     script: Script | None = None
@@ -100,7 +103,7 @@ def resolve(name: str, use: Use | None) -> FunctionMetadata:
     metadata = get_registry().get_function(name)
     if metadata is None or metadata.function is None or (use is not None and use not in metadata.tags):
         kind = "data provider" if use == DATA_PROVIDER else "workflow" if use == WORKFLOW else "function"
-        raise FunctionNotFoundError(f"There is no {kind} named {name!r}")
+        raise FunctionNotFoundError(f"There is no {kind} named {name!r}{get_registry().did_you_mean(name, use)}")
     return metadata
 
 
@@ -135,11 +138,13 @@ def prepare(request: ExecutionRequest, metadata: FunctionMetadata | None = None)
     use = request.use or (DATA_PROVIDER if is_only_provider else WORKFLOW)
     limit = metadata.timeout_seconds
     plan = plan_of(metadata)
+    parameters = plan.validator.validate(request.parameters)
     return PreparedExecution(
         request=request,
         name=metadata.name,
         kind=use,
-        parameters=plan.validator.validate(request.parameters),
+        parameters=parameters,
+        secrets=plan.secrets_in(parameters),
         limit_seconds=min(limit, DATA_PROVIDER_LIMIT_SECONDS) if use == DATA_PROVIDER else limit,
         metadata=metadata,
         plan=plan,
@@ -215,6 +220,8 @@ class Engine:
     async def _run(self, prepared: PreparedExecution, control: RunControl) -> ExecutionResult:
         request, logs = prepared.request, control.logs
         configuration = await self._configuration_of(request, control)
+        if prepared.secrets:
+            configuration = replace(configuration, mask=SecretMask(prepared.secrets, configuration.mask))
         logs.mask = configuration.mask
         context = control.context = ExecutionContext(
             user_id=request.caller.user_id,
@@ -320,15 +327,15 @@ class _Call:
             return self._raised(error)
 
     def _begin(self) -> Any:
+        remember_origins()
         if self._script_run is not None:
             return self._script_run.start()
         metadata, plan = self.prepared.metadata, self.prepared.plan
         assert metadata is not None
         assert metadata.function is not None
         assert plan is not None
-        if plan.takes_context:
-            return metadata.function(self._context, **self.prepared.parameters)
-        return metadata.function(**self.prepared.parameters)
+        first, named = plan.context_arguments(self._context)
+        return metadata.function(*first, **named, **self.prepared.parameters)
 
     async def _await(self, awaitable: Any) -> ExecutionResult:
         try:
@@ -348,17 +355,21 @@ class _Call:
                 return self._failed(error.code, message, {})
         if isinstance(value, EndpointResponse):
             answer = {"statusCode": value.status_code, "body": self._json(value.body)}
+            if not isinstance(value.body, (str, bytes, bytearray)):
+                # An iterator is used up by now.
+                value = replace(value, body=answer["body"])
             return self._succeeded(answer, masked_response(value, self._mask))
         return self._succeeded(self._json(value))
 
     def _succeeded(self, value: Any, response: EndpointResponse | None = None) -> ExecutionResult:
         with_errors = _reports_failure(value)
+        error = bounded_message(str(value.get("error") or _UNSUCCESSFUL)) if with_errors else None
         return ExecutionResult(
             execution_id=self.prepared.request.execution_id,
             status=ExecutionStatus.COMPLETED_WITH_ERRORS if with_errors else ExecutionStatus.SUCCESS,
             result=value,
             result_type=result_type(value) if value is not None else None,
-            error_message=str(cast("dict[str, Any]", value).get("error") or _UNSUCCESSFUL) if with_errors else None,
+            error_message=error,
             response=response,
             variables=self._variables(),
         )
@@ -366,20 +377,15 @@ class _Call:
     def _raised(self, error: BaseException) -> ExecutionResult:
         if self._script_run is not None and isinstance(error, SystemExit) and error.code in (None, 0):
             return self._returned(None)
-        # The frames of the engine's own are cut off by where their files lie.
-        failure = describe_failure(error, self._mask, with_locals=get_settings().failure_locals)
-        details: dict[str, Any] = {"failure": failure}
-        line = user_line_of(error)
-        if line is not None:
-            details["where"] = line
-        return self._failed(type(error).__name__, self._mask.text(message_of(error)), details)
+        failure = failure_of(error, self._mask, with_locals=get_settings().failure_locals)
+        return self._failed(failure.error_type, failure.message, failure.details)
 
     def _failed(self, error_type: str, message: str, details: dict[str, Any]) -> ExecutionResult:
         return ExecutionResult(
             execution_id=self.prepared.request.execution_id,
             status=ExecutionStatus.FAILED,
             error_type=error_type,
-            error_message=message,
+            error_message=bounded_message(message),
             error_details=details,
             variables=self._variables(),
         )
@@ -388,8 +394,8 @@ class _Call:
         return self._mask.json(self._script_run.variables()) if self._script_run is not None else None
 
     def _json(self, value: Any) -> Any:
-        return self._mask.json(to_json(value))
+        return self._mask.json(result_to_json(value))
 
 
-def _reports_failure(value: Any) -> bool:
+def _reports_failure(value: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict) and cast("dict[str, Any]", value).get("success") is False

@@ -19,10 +19,12 @@ Answers: each knows the code and the HTTP status that it is answered with (docs/
     + StorageUnavailableError          503
   - ProviderTimeoutError               504
 
-In a run: workflows raise the first and get the second from the context; the third makes user code stop.
+In a run: workflows raise the first and get the second from the context; the third is what a result can be; the last
+makes user code stop.
 
 * UserError
 * ConfigurationError
+* NotAwaitedError
 * ExecutionStopped
 
 At start: a setting that can't be used keeps the app from starting, a definition that can't be keeps its file out.
@@ -224,6 +226,18 @@ class UserError(Exception):
 
 class ConfigurationError(Exception):
     """Workflow code asked for a configuration value or a secret that can't be had."""
+
+
+class NotAwaitedError(Exception):
+    """A result holds coroutines or other awaitables that nobody awaited.
+
+    Args:
+        awaitables: those.
+    """
+
+    def __init__(self, awaitables: Sequence[Any]) -> None:
+        super().__init__("The result holds a coroutine that nobody awaited")
+        self.awaitables = awaitables
 
 
 class ExecutionStopped(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
@@ -11,6 +12,18 @@ from shared.models.executions import ExecutionStatus, ResultType
 
 JsonObject = Mapping[str, Any]
 Kind = Literal["workflow", "data_provider", "script"]
+_HTML = re.compile(
+    r"\s*<(?:!doctype html|(?:html|head|body|div|p|span|table|ul|ol|h[1-6]|section|article|main|header|footer|nav|form"
+    r"|style|a|img|svg|br|hr|b|i|strong|em|pre|code|blockquote|figure|details|dl|label|button|iframe)[\s/>])",
+    re.IGNORECASE,
+)
+
+
+def result_type(value: Any) -> ResultType:
+    """How a result is best shown: text that begins like HTML, other text, or JSON."""
+    if not isinstance(value, str):
+        return "json"
+    return "html" if _HTML.match(value) else "text"
 
 
 @dataclass(frozen=True, slots=True)
