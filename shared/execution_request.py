@@ -30,6 +30,7 @@ class ExecutionRequest:
         is_platform_admin: whether the caller is an administrator.
         is_function_key: whether the caller came with a key.
         form_id: the form that the input came from.
+        rerun_of: the execution whose input is run again.
         use: which tag the function must have; left out, its only one, and workflow when it has both.
         attempt: 1 at the first try.
         trigger: what made it run: a call, or a message of the queue.
@@ -50,6 +51,7 @@ class ExecutionRequest:
     is_platform_admin: bool = False
     is_function_key: bool = False
     form_id: str | None = None
+    rerun_of: str | None = None
     use: Use | None = None
     attempt: int = 1
     trigger: Literal["http", "queue"] = "http"

@@ -46,6 +46,7 @@ def detail_of(record: ExecutionRecord, principal: Principal) -> ExecutionDetail:
         workflow_name=record.workflow_name,
         org_id=record.org_id,
         form_id=record.form_id,
+        rerun_of=record.rerun_of,
         executed_by=record.executed_by,
         executed_by_name=record.executed_by_name,
         input_data=dict(record.input_data) if record.input_data is not None else None,

@@ -38,7 +38,9 @@ class ExecutionRecord:
         status: where it stands.
         created_at, started_at: when it was recorded, last claimed.
         result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
-        input_data: the parameters.
+        input_data: the parameters, as they are shown: values that the function takes as secrets are masked.
+        hidden_input: the parameters as they were sent, where `input_data` is masked; else None.
+        rerun_of: the execution whose input this one runs again.
         http: the HTTP request behind an endpoint, for a run from the queue.
         code: a script's source, in base64 as it came.
         end: what it came to; None until then.
@@ -73,6 +75,8 @@ class ExecutionRecord:
     form_id: str | None = None
     result_token_digest: str | None = None
     input_data: JsonObject | None = None
+    hidden_input: JsonObject | None = None
+    rerun_of: str | None = None
     http: JsonObject | None = None
     code: str | None = None
     started_at: datetime | None = None
@@ -92,6 +96,11 @@ class ExecutionRecord:
     def org_id(self) -> str | None:
         """The organization, None in the global scope."""
         return None if self.scope == GLOBAL_SCOPE else self.scope
+
+    @property
+    def run_input(self) -> JsonObject:
+        """The parameters as they were sent, for a run."""
+        return (self.hidden_input if self.hidden_input is not None else self.input_data) or {}
 
     @property
     def log_extra(self) -> dict[str, str | int]:
