@@ -11,6 +11,7 @@ from shared.forms.problems import has_problems
 from shared.forms.state import FormState
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES
 from shared.serialization import to_json
+from shared.suggestions import did_you_mean
 
 # A million unknown names must not become a million errors, nor a name of megabytes an answer.
 _MOST_UNKNOWN = 50
@@ -62,7 +63,7 @@ def _unknown_fields(state: FormState) -> Iterator[FieldError]:
     for name in unknown[:_MOST_UNKNOWN]:
         # The serializer sees to it that the name can be sent, with lone surrogates in it too.
         shown = to_json(name[:_LONGEST_NAME])
-        yield _error(shown, "unknown_field", f"There is no field {shown!r}")
+        yield _error(shown, "unknown_field", f"There is no field {shown!r}{did_you_mean(name, known)}")
     if len(unknown) > _MOST_UNKNOWN:
         more = f"{len(unknown) - _MOST_UNKNOWN} more unknown fields are not shown"
         yield FieldError(loc=["body", "form_data"], type="too_many_errors", msg=more)

@@ -12,7 +12,7 @@ from shared.forms.values import is_empty, read_value
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
 from shared.parameters.types import is_linear_pattern
 from shared.parameters.validation import plan_of
-from shared.registry import get_registry
+from shared.registry import DATA_PROVIDER, WORKFLOW, get_registry
 
 _Loc = list[str | int]
 
@@ -33,7 +33,9 @@ def check_definition(body: FormRequest) -> None:
 def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
     linked = get_registry().get_workflow(body.linked_workflow)
     if linked is None:
-        yield _problem(["body", "linkedWorkflow"], "unknown", f"There is no workflow named {body.linked_workflow!r}")
+        hint = get_registry().did_you_mean(body.linked_workflow, WORKFLOW)
+        message = f"There is no workflow named {body.linked_workflow!r}{hint}"
+        yield _problem(["body", "linkedWorkflow"], "unknown", message)
     else:
         for index, field in enumerate(body.form_schema.fields):
             if field.type not in DISPLAY_TYPES and not plan_of(linked).validator.takes(field.name):
@@ -46,7 +48,8 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
         return
     launched = get_registry().get_workflow(body.launch_workflow_id)
     if launched is None:
-        message = f"There is no workflow named {body.launch_workflow_id!r}"
+        hint = get_registry().did_you_mean(body.launch_workflow_id, WORKFLOW)
+        message = f"There is no workflow named {body.launch_workflow_id!r}{hint}"
         yield _problem(["body", "launchWorkflowId"], "unknown", message)
         return
     for name in body.default_launch_params:
@@ -102,7 +105,8 @@ def _provider_problems(field: FormField, fields: dict[str, FormField], place: _L
         return
     provider = get_registry().get_data_provider(field.data_provider)
     if provider is None:
-        message = f"There is no data provider named {field.data_provider!r}"
+        hint = get_registry().did_you_mean(field.data_provider, DATA_PROVIDER)
+        message = f"There is no data provider named {field.data_provider!r}{hint}"
         yield _problem([*place, "dataProvider"], "unknown", message)
         return
     for parameter in provider.parameters:

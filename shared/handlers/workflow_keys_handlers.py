@@ -9,7 +9,7 @@ from shared.discovery import ensure_loaded
 from shared.errors import FieldError, InvalidInputError, NotFoundError
 from shared.handlers.services import get_services
 from shared.models.workflow_keys import CreatedWorkflowKey, WorkflowKey, WorkflowKeyCreate, WorkflowKeyListQuery
-from shared.registry import get_registry
+from shared.registry import WORKFLOW, get_registry
 from shared.repositories.workflow_keys import (
     AccessKey,
     ListedKey,
@@ -82,7 +82,8 @@ async def _check(body: WorkflowKeyCreate) -> None:
     else:
         await ensure_loaded()
         if not get_registry().has_workflow(body.workflow_id):
-            problem = ("workflowId", "unknown_workflow", f"There is no workflow {body.workflow_id!r}")
+            hint = get_registry().did_you_mean(body.workflow_id, WORKFLOW)
+            problem = ("workflowId", "unknown_workflow", f"There is no workflow {body.workflow_id!r}{hint}")
     if problem is not None:
         field, kind, message = problem
         error = FieldError(loc=["body", field], type=kind, msg=message)
