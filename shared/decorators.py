@@ -22,8 +22,9 @@ from shared.decorator_arguments import (
     texts_of,
 )
 from shared.errors import DefinitionError
+from shared.parameters.annotation_checks import check_annotation
 from shared.parameters.signatures import FunctionSignature, read_signature
-from shared.parameters.types import check_annotation, check_parameter
+from shared.parameters.types import check_parameter
 from shared.registry import (
     DATA_PROVIDER,
     DEFAULT_TIMEOUT_SECONDS,
@@ -37,11 +38,12 @@ from shared.registry import (
     get_registry,
     place_of,
 )
-from shared.schedules.expressions import check_expression
+from shared.schedules.expressions import check_schedule
 from shared.suggestions import did_you_mean
+from shared.webhook_signatures import check_deliveries
 
-VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email")
-VALID_METHODS = ("GET", "POST", "PUT", "DELETE")
+VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email", "date", "datetime")
+VALID_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _ATTRIBUTE = "__workflow_definition__"
 # Tells "left out" from "set to the default": what an author wrote must not be lost to the other decorator's default.
@@ -135,16 +137,13 @@ def resolve_parameters(metadata: FunctionMetadata) -> None:
     if definition is None:
         return
     definition.refresh()
-    try:
-        for parameter in metadata.parameters:
-            check_annotation(parameter)
-    except DefinitionError as error:
-        raise DefinitionError(f"{error}: {metadata.place}") from None
+    for parameter in metadata.parameters:
+        _check_at(metadata.place, check_annotation, parameter)
     if not definition.declared:
         return
     for parameter in definition.declared:
-        # Once more: only now is the annotation known that the default has to fit.
-        check_parameter(parameter)
+        # Once more: only now is the annotation known that the default and the choices have to fit.
+        _check_at(metadata.place, check_parameter, parameter)
     signature = read_signature(definition.function)
     declared = {parameter.name for parameter in definition.declared}
     for name in sorted(declared):
@@ -178,6 +177,8 @@ def workflow(
     disable_global_key: bool = False,
     public_endpoint: bool = False,
     source: str | None = None,
+    verify: str | None = None,
+    dedupe_header: str | None = None,
 ) -> Callable[[F], F]: ...
 @known_arguments('@workflow(name="greet")')
 def workflow(
@@ -194,6 +195,8 @@ def workflow(
     disable_global_key: bool = False,
     public_endpoint: bool = False,
     source: str | None = None,
+    verify: str | None = None,
+    dedupe_header: str | None = None,
 ) -> Any:
     """Makes a function a workflow: `@workflow(name="greet", …)`, or just `@workflow`.
 
@@ -208,10 +211,13 @@ def workflow(
         retry_policy: for async runs; see `RetryPolicy`; left out, one attempt.
         schedule: an NCRONTAB expression.
         endpoint_enabled: whether /api/endpoints/{name} calls it.
-        allowed_methods: which of GET, POST, PUT and DELETE that endpoint takes.
+        allowed_methods: which of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS that endpoint takes.
         disable_global_key: whether the endpoint takes only keys made for this workflow.
         public_endpoint: whether the endpoint takes calls without any key.
         source: where the function comes from; left out, by where its file lies.
+        verify: how a call of the endpoint proves who sent it, such as `github:SECRET_NAME`; see
+            `shared.webhook_signatures`. Checked before anything is recorded or answered.
+        dedupe_header: the header that holds the id of a delivery: one that comes again gets the first run's answer.
 
     Raises:
         DefinitionError: a value can't be; the message says which, and where.
@@ -238,7 +244,8 @@ def workflow(
         }
         check_types(bool, "True or False", flags, place)
         check_retry_policy(retry_policy, place)
-        _check_schedule(schedule, place)
+        _check_at(place, check_schedule, schedule)
+        _check_at(place, check_deliveries, verify, dedupe_header, is_public=public_endpoint)
         fields = {
             "description": own_description,
             "category": category,
@@ -250,6 +257,8 @@ def workflow(
             "allowed_methods": methods,
             **flags,
             "source": source,
+            "verify": verify,
+            "dedupe_header": dedupe_header,
         }
         definition = _Definition.of(function)
         if definition.metadata is not None:
@@ -359,10 +368,7 @@ def param(
             help_text=help_text,
             has_default=default_value is not None,
         )
-        try:
-            check_parameter(parameter)
-        except DefinitionError as error:
-            raise DefinitionError(f"{error}: {place}") from None
+        _check_at(place, check_parameter, parameter)
         # Decorators are applied from the bottom up; the order that the reader sees is the one to keep.
         definition.declared.insert(0, parameter)
         definition.refresh()
@@ -384,11 +390,9 @@ def _check_texts(values: dict[str, Any], place: str) -> None:
     check_types(str, "a text", {field: value for field, value in values.items() if value is not _UNSET}, place)
 
 
-def _check_schedule(schedule: Any, place: str) -> None:
-    if schedule is None:
-        return
-    check(isinstance(schedule, str), f"schedule must be a text such as '0 9 * * 1-5', not {schedule!r}", place)
+def _check_at(place: str, check: Callable[..., None], *values: object, **options: Any) -> None:
+    """Has what a check refuses say where it stands."""
     try:
-        check_expression(schedule)
+        check(*values, **options)
     except ValueError as error:
-        raise DefinitionError(f"the schedule {schedule!r} {error}: {place}") from None
+        raise DefinitionError(f"{error}: {place}") from None

@@ -13,30 +13,33 @@ from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TypeGuard, cast
+from typing import Any
 
 from shared.configuration.values import Configuration
-from shared.context import ExecutionContext, RunAccess, RunConfiguration, collected_by, masked_response
+from shared.context import ExecutionContext, RunAccess, RunConfiguration, collected_by
 from shared.data_providers.cache import ProviderCache
 from shared.data_providers.cache_key import cache_key
 from shared.data_providers.options import options_of
 from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError, ProviderFailedError
-from shared.execution_request import ExecutionRequest, RunControl
+from shared.execution_request import ExecutionRequest, RunControl, note_left_out
+from shared.logs.buffer import LogBuffer
 from shared.logs.capture import capture_into
 from shared.logs.masking import SecretMask
 from shared.models.executions import ExecutionStatus
-from shared.models.results import EndpointResponse, ExecutionResult, Kind, result_type
+from shared.models.results import EndpointResponse, ExecutionResult, Kind, reported_error, result_type
 from shared.parameters.validation import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.runtime.calls import Outcome
 from shared.runtime.endings import result_of
-from shared.runtime.failures import bounded_message, failure_of
+from shared.runtime.failures import bounded_message, failure_of, status_of
+from shared.runtime.responses import take_response
 from shared.runtime.unawaited import remember_origins
 from shared.runtime.watch import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
 from shared.serialization import result_to_json
 from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS, get_settings
 from shared.telemetry import execution_span
+from shared.uploaded_files import FileStore, GivenFiles
 
 __all__ = [
     "Engine",
@@ -54,7 +57,6 @@ logger = logging.getLogger(__name__)
 
 SCRIPT_RESULT = {"status": "completed", "message": "Script executed successfully"}
 SCRIPT_TIMEOUT_SECONDS = 300.0
-_UNSUCCESSFUL = "The workflow reported that it did not succeed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class PreparedExecution:
         kind: what is run, and as what.
         parameters: as they were validated.
         limit_seconds: how long the run may take, by what the function says and what it is run as.
-        secrets: the values of parameters that the function declares secret.
+        secrets: the values of parameters that are not to be shown.
         metadata, plan: of the function; None for a script.
         script: None for a function.
     """
@@ -85,13 +87,9 @@ class PreparedExecution:
     @property
     def log_extra(self) -> dict[str, Any]:
         """What a line of the app's log says of the run."""
-        request = self.request
-        return {
-            "execution_id": request.execution_id,
-            "workflow": self.name,
-            "scope": request.scope,
-            "attempt": request.attempt,
-        }
+        given = self.request
+        ids = {"execution_id": given.execution_id, "workflow": self.name}
+        return {**ids, "scope": given.scope, "attempt": given.attempt}
 
 
 def resolve(name: str, use: Use | None) -> FunctionMetadata:
@@ -144,7 +142,7 @@ def prepare(request: ExecutionRequest, metadata: FunctionMetadata | None = None)
         name=metadata.name,
         kind=use,
         parameters=parameters,
-        secrets=plan.secrets_in(parameters),
+        secrets=request.secrets | plan.secrets_in(parameters),
         limit_seconds=min(limit, DATA_PROVIDER_LIMIT_SECONDS) if use == DATA_PROVIDER else limit,
         metadata=metadata,
         plan=plan,
@@ -169,10 +167,14 @@ class Engine:
     Args:
         configuration: what runs find configured; None for an app without storage.
         cache: answers of data providers that can be given again.
+        files: where uploaded files lie; None for an app without storage.
     """
 
-    def __init__(self, configuration: Configuration | None, cache: ProviderCache) -> None:
+    def __init__(
+        self, configuration: Configuration | None, cache: ProviderCache, files: FileStore | None = None
+    ) -> None:
         self._configuration = configuration
+        self._files = files
         self._cache = cache
 
     async def execute(self, request: ExecutionRequest, control: RunControl | None = None) -> ExecutionResult:
@@ -223,6 +225,8 @@ class Engine:
         if prepared.secrets:
             configuration = replace(configuration, mask=SecretMask(prepared.secrets, configuration.mask))
         logs.mask = configuration.mask
+        note_left_out(request, logs)
+        read_file = control.read_file or GivenFiles(request.files, self._files).read
         context = control.context = ExecutionContext(
             user_id=request.caller.user_id,
             email=request.caller.email,
@@ -233,12 +237,12 @@ class Engine:
             is_function_key=request.is_function_key,
             attempt=request.attempt,
             request=request.http,
-            _run=RunAccess(configuration, logs, control.stop, asyncio.get_running_loop()),
+            _run=RunAccess(configuration, logs, control.stop, asyncio.get_running_loop(), read_file),
         )
         limit = prepared.limit_seconds
         if control.limit_seconds is not None:
             limit = min(limit, control.limit_seconds)
-        call = _Call(prepared, context, configuration.mask)
+        call = _Call(prepared, context, logs)
         with execution_span(
             name=prepared.name,
             kind=prepared.kind,
@@ -304,10 +308,11 @@ class _Call:
     block.
     """
 
-    def __init__(self, prepared: PreparedExecution, context: ExecutionContext, mask: SecretMask) -> None:
+    def __init__(self, prepared: PreparedExecution, context: ExecutionContext, logs: LogBuffer) -> None:
         self.prepared = prepared
         self._context = context
-        self._mask = mask
+        self._logs = logs
+        self._mask = logs.mask
         script = prepared.script
         self._script_run = ScriptRun(script, context, prepared.parameters) if script is not None else None
 
@@ -347,29 +352,24 @@ class _Call:
         if self._script_run is not None:
             collected = collected_by(self._context)
             return self._succeeded(self._json(collected.result) if collected.has_result else dict(SCRIPT_RESULT))
-        if self.prepared.kind == DATA_PROVIDER and not _reports_failure(value):
+        if self.prepared.kind == DATA_PROVIDER and reported_error(value) is None:
             try:
                 return self._succeeded(self._mask.json(options_of(value)))
             except ProviderFailedError as error:
                 message = f"The data provider {self.prepared.name!r} gave no options: {error.message}"
                 return self._failed(error.code, message, {})
         if isinstance(value, EndpointResponse):
-            answer = {"statusCode": value.status_code, "body": self._json(value.body)}
-            if not isinstance(value.body, (str, bytes, bytearray)):
-                # An iterator is used up by now.
-                value = replace(value, body=answer["body"])
-            return self._succeeded(answer, masked_response(value, self._mask))
+            return self._succeeded(*take_response(value, self._logs))
         return self._succeeded(self._json(value))
 
     def _succeeded(self, value: Any, response: EndpointResponse | None = None) -> ExecutionResult:
-        with_errors = _reports_failure(value)
-        error = bounded_message(str(value.get("error") or _UNSUCCESSFUL)) if with_errors else None
+        error = reported_error(value)
         return ExecutionResult(
             execution_id=self.prepared.request.execution_id,
-            status=ExecutionStatus.COMPLETED_WITH_ERRORS if with_errors else ExecutionStatus.SUCCESS,
+            status=ExecutionStatus.SUCCESS if error is None else ExecutionStatus.COMPLETED_WITH_ERRORS,
             result=value,
             result_type=result_type(value) if value is not None else None,
-            error_message=error,
+            error_message=None if error is None else bounded_message(error),
             response=response,
             variables=self._variables(),
         )
@@ -378,15 +378,16 @@ class _Call:
         if self._script_run is not None and isinstance(error, SystemExit) and error.code in (None, 0):
             return self._returned(None)
         failure = failure_of(error, self._mask, with_locals=get_settings().failure_locals)
-        return self._failed(failure.error_type, failure.message, failure.details)
+        return self._failed(failure.error_type, failure.message, failure.details, status_of(error))
 
-    def _failed(self, error_type: str, message: str, details: dict[str, Any]) -> ExecutionResult:
+    def _failed(self, kind: str, message: str, details: dict[str, Any], status: int | None = None) -> ExecutionResult:
         return ExecutionResult(
             execution_id=self.prepared.request.execution_id,
             status=ExecutionStatus.FAILED,
-            error_type=error_type,
+            error_type=kind,
             error_message=bounded_message(message),
             error_details=details,
+            error_status_code=status,
             variables=self._variables(),
         )
 
@@ -395,7 +396,3 @@ class _Call:
 
     def _json(self, value: Any) -> Any:
         return self._mask.json(result_to_json(value))
-
-
-def _reports_failure(value: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict) and cast("dict[str, Any]", value).get("success") is False

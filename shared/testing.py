@@ -13,6 +13,9 @@ from shared.engine import ExecutionRequest, ExecutionResult, RunControl, execute
 from shared.errors import ConfigurationError
 from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, Use, staging
 from shared.repositories.ids import new_execution_id
+from shared.uploaded_files import local_file, read_local
+
+__all__ = ["TEST_CALLER", "local_file", "run", "run_named"]
 
 TEST_CALLER = Caller(user_id="test", email="test@example.com", name="Test")
 
@@ -25,7 +28,8 @@ async def run(
     Args:
         function: the function.
         config: what `context.get_config` finds, and `context.get_secret`.
-        **parameters: the input, as a caller would send it.
+        **parameters: the input, as a caller would send it. A file of this machine is given as `local_file(path)`, which
+            is what a workflow gets for an uploaded one; `context.read_file` takes plain paths, too.
 
     Returns:
         status, result, logs, error_message and all else that the run came to. Nothing of what the function raises is
@@ -70,4 +74,4 @@ async def _execute(
         use=use,
     )
     configuration = RunConfiguration(config, resolve_secret=_resolver(config))
-    return await execute(request, RunControl(configuration=configuration))
+    return await execute(request, RunControl(configuration=configuration, read_file=read_local))

@@ -7,21 +7,25 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 from dev.local_settings import LocalSettingsError, local_environment
 from shared.engine import ExecutionResult
 from shared.errors import FunctionNotFoundError, SettingsError
-from shared.testing import run_named
+from shared.testing import local_file, run_named
 
 
 def main(options: argparse.Namespace) -> int:
     """Runs it; result on stdout, log and errors on stderr. 0 when it was a success."""
-    parameters: dict[str, str] = {}
+    parameters: dict[str, Any] = {}
     for pair in options.parameters:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             return _refuse(f"{pair!r} is no parameter: write key=value")
-        parameters[key] = value
+        # As with curl; text that begins so, and names no file, is meant as it stands.
+        is_file = value.startswith("@") and Path(value[1:]).is_file()
+        parameters[key] = local_file(value[1:]) if is_file else value
     try:
         os.environ.update(local_environment(os.environ))
         result = asyncio.run(run_named(options.name, parameters))

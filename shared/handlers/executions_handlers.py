@@ -188,6 +188,8 @@ async def rerun_execution(
         is_platform_admin=principal.is_platform_admin,
         form_id=record.form_id,
         rerun_of=record.execution_id,
+        secrets=record.secrets,
+        files=record.files or {},
         use=None if record.is_script else WORKFLOW,
     )
     return await submit(request, principal, idempotency_key)

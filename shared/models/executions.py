@@ -171,10 +171,10 @@ class ExecutionDetail(ExecutionResponse):
     workflow_name: str
     org_id: str | None
     form_id: str | None
-    rerun_of: str | None = None
     executed_by: str
     executed_by_name: str
     input_data: dict[str, Any] | None = None
+    rerun_of: str | None = None
     result_type: ResultType | None = None
     attempt: int = 1
     attempts: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from shared.models.executions import ExecutionStatus, ResultType
 
 JsonObject = Mapping[str, Any]
+_UNSUCCESSFUL = "The workflow reported that it did not succeed"
 Kind = Literal["workflow", "data_provider", "script"]
 _HTML = re.compile(
     r"\s*<(?:!doctype html|(?:html|head|body|div|p|span|table|ul|ol|h[1-6]|section|article|main|header|footer|nav|form"
     r"|style|a|img|svg|br|hr|b|i|strong|em|pre|code|blockquote|figure|details|dl|label|button|iframe)[\s/>])",
     re.IGNORECASE,
 )
+
+
+def reported_error(value: Any) -> str | None:
+    """The error that a result reports by `success: False`; None when it reports none."""
+    if not isinstance(value, dict):
+        return None
+    result = cast("dict[str, Any]", value)
+    return str(result.get("error") or _UNSUCCESSFUL) if result.get("success") is False else None
 
 
 def result_type(value: Any) -> ResultType:
@@ -54,11 +64,13 @@ class ExecutionResult:
         variables: a script's variables at its end.
         state_snapshots, integration_calls: what the context recorded.
         error_message, error_type, error_details: why it failed.
+        error_status_code: the HTTP status that goes with a `UserError`; None for every other failure.
         cached, cache_expires_at, stale: of a data provider's answer; its `result`, a list of options, is shared with
             others then and not to be changed.
         progress: what the run last reported about itself.
         completed_at: when it ended, with a time zone.
-        response: the HTTP answer of a workflow that returned an `EndpointResponse`.
+        response: the HTTP answer of a workflow that returned an `EndpointResponse`, as it can be sent: its headers are
+            text, its body is None, text, bytes or JSON.
         caller_was_read: whether the run looked at who asked for it.
     """
 
@@ -76,9 +88,40 @@ class ExecutionResult:
     cache_expires_at: str | None = None
     _: KW_ONLY
     error_details: JsonObject | None = None
+    error_status_code: int | None = None
     result_type: ResultType | None = None
     progress: JsonObject | None = None
     completed_at: datetime | None = None
     stale: bool = False
     response: EndpointResponse | None = None
     caller_was_read: bool = False
+
+    @property
+    def response_form(self) -> JsonObject | None:
+        """What is to be recorded of `response` besides `result`, so that `response_of` makes it again.
+
+        None without one, and for one whose body is too large to be kept whole.
+        """
+        if self.response is None:
+            return None
+        body, kept = self.response.body, self.result["body"]
+        if isinstance(body, bytes):
+            is_whole = len(kept) == -(-len(body) // 3) * 4
+        else:
+            is_whole = not isinstance(body, str) or body == kept
+        if not is_whole:
+            return None
+        return {"headers": dict(self.response.headers or {}), "isBytes": isinstance(body, bytes)}
+
+    @property
+    def is_user_error(self) -> bool:
+        """Whether it failed by a `UserError`, whose message is meant for the caller, whoever that is."""
+        return self.error_status_code is not None
+
+
+def response_of(form: JsonObject | None, result: Any) -> EndpointResponse | None:
+    """The HTTP answer again, from what was recorded of it: its `response_form`, and the result."""
+    if form is None:
+        return None
+    body = base64.b64decode(result["body"]) if form["isBytes"] else result["body"]
+    return EndpointResponse(body, result["statusCode"], form["headers"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections.abc
 import inspect
 import re
 import types
@@ -10,11 +9,12 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NotRequired, Required, Union, cast, get_args, get_origin
+from typing import Any, NotRequired, Required, cast, get_args, get_origin
 
 from pydantic import SecretBytes, SecretStr
 
 from shared.errors import DefinitionError
+from shared.parameters.annotations import type_name, without_none
 from shared.parameters.defaults import Filler, copier_of
 from shared.parameters.fields import FieldRefusedError, read_fields
 from shared.registry import WorkflowParameter, place_of
@@ -27,8 +27,6 @@ _WRITTEN_CONTEXT = re.compile(r"(?:\w+\.)*(?:Optional\[)?(?:\w+\.)*ExecutionCont
 # What people write for it elsewhere, without an annotation.
 _NEARLY_CONTEXT = frozenset({"ctx", "cxt", "contex", "execution_context", "exec_context", "workflow_context"})
 _PLAIN = (str, int, float, bool, bytes, list, dict, tuple, set)
-_SCALARS: dict[Any, str] = {str: "string", int: "int", float: "float", bool: "bool", SecretStr: "string"}
-_LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,29 +240,3 @@ def _shown_default(default: Any) -> Any:
     shown = to_json(default)
     is_marker = isinstance(shown, str) and shown.startswith("<") and not isinstance(default, (str, Enum))
     return None if is_marker else shown
-
-
-def without_none(hint: Any) -> tuple[Any, bool]:
-    """An annotation without the None that its union has, and whether it admits None; None for no annotation."""
-    if get_origin(hint) is typing.Annotated:
-        return hint, without_none(get_args(hint)[0])[1]
-    if hint is None or hint is type(None):
-        return None, hint is type(None)
-    if get_origin(hint) in (Union, types.UnionType):
-        members = get_args(hint)
-        rest = [member for member in members if member is not type(None)]
-        return (rest[0] if len(rest) == 1 else hint), len(rest) < len(members)
-    return hint, hint is Any
-
-
-def type_name(annotation: Any) -> str:
-    """The type, as `@param` names them, that an annotation comes to."""
-    if isinstance(annotation, type) and annotation in _SCALARS:
-        return _SCALARS[annotation]
-    origin = get_origin(annotation) or annotation
-    if origin is typing.Annotated:
-        return type_name(without_none(get_args(annotation)[0])[0])
-    if origin is typing.Literal:
-        kinds = {_SCALARS.get(type(value)) for value in get_args(annotation)}
-        return next(iter(kinds)) or "json" if len(kinds) == 1 else "json"
-    return "list" if origin in _LISTS else "json"

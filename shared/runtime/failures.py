@@ -12,7 +12,7 @@ import types
 from dataclasses import dataclass
 from typing import Any, cast
 
-from shared.errors import NotAwaitedError
+from shared.errors import NotAwaitedError, UserError
 from shared.logs.masking import MASK, NOTHING_SECRET, SecretMask
 from shared.runtime.calls import describe_line, is_user_code
 from shared.runtime.places import shown_file
@@ -70,6 +70,16 @@ def failure_of(error: BaseException, mask: SecretMask, *, with_locals: bool) -> 
     if line is not None:
         details["where"] = line
     return Failure(type(error).__name__, message, details)
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that a `UserError` asks for; None for every other exception."""
+    if not isinstance(error, UserError):
+        return None
+    # A class of the author's own may say anything.
+    given: Any = error.status_code
+    fits = isinstance(given, int) and type(given) is not bool and 400 <= given <= 499
+    return int(given) if fits else UserError.status_code
 
 
 def describe_failure(

@@ -26,6 +26,22 @@ _FIELDS = (
 _PART = re.compile(r"(\*|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]{1,4}))?")
 
 
+def check_schedule(schedule: object) -> None:
+    """Checks the argument `schedule` of a workflow: an expression, or None.
+
+    Raises:
+        ValueError: it is neither; says what is wrong.
+    """
+    if schedule is None:
+        return
+    if not isinstance(schedule, str):
+        raise ValueError(f"schedule must be a text such as '0 9 * * 1-5', not {schedule!r}")  # noqa: TRY004
+    try:
+        check_expression(schedule)
+    except ValueError as error:
+        raise ValueError(f"the schedule {schedule!r} {error}") from None
+
+
 def check_expression(text: str) -> None:
     """Checks an expression such as `0 9 * * 1-5`.
 
