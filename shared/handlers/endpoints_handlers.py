@@ -19,7 +19,7 @@ from shared.handlers.endpoint_answers import failure_of_run
 from shared.handlers.endpoint_requests import parameters_of, without_secrets, without_token
 from shared.handlers.services import get_services
 from shared.handlers.submission import Executed, submit
-from shared.models.executions import ExecutionAccepted
+from shared.models.executions import ExecutionAccepted, ExecutionStatus
 from shared.registry import WORKFLOW, FunctionMetadata, get_registry
 from shared.repositories.ids import new_execution_id
 from shared.repositories.workflow_keys import AccessKey
@@ -93,9 +93,12 @@ async def call_endpoint(
     key = _delivery_key(metadata, request, principal, is_verified=verification is not None)
     executed = await submit(execution, principal, key or _idempotency_key(name, request, principal))
     if isinstance(executed.answer, ExecutionAccepted):
-        if token is None or executed.replayed:
-            return executed
-        return replace(executed, answer=executed.answer.model_copy(update={"result_token": token}))
+        if not executed.replayed:
+            own = {"result_token": token}
+        else:
+            # As its first answer was, whatever has become of it; the token of that is stored nowhere.
+            own = {"status": ExecutionStatus.PENDING} if metadata.execution_mode == "async" else {}
+        return replace(executed, answer=executed.answer.model_copy(update=own))
     failure = failure_of_run(executed.answer, executed.user_status, is_public=principal.is_public)
     return replace(executed, failure=failure)
 
