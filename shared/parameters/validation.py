@@ -245,7 +245,7 @@ def _field_error(loc: list[str | int], kind: str, message: str) -> FieldError:
     return FieldError(loc=named, type=kind, msg=_shortened(message, _MAX_MESSAGE))
 
 
-def _unknown(name: str, suggestion: str) -> FieldError:
+def _unknown(name: str, suggestion: str = "") -> FieldError:
     shown = _shortened(name, _MAX_NAME)
     return FieldError(loc=[shown], type="unknown_parameter", msg=f"There is no parameter {shown!r}{suggestion}")
 
