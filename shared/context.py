@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -127,7 +128,7 @@ class RunAccess:
 
 
 class ExecutionContext:
-    """Given to a function whose first parameter is annotated with this class, or called `context`.
+    """Given to the parameter that is annotated with this class, or to the first one when that is called `context`.
 
     Attributes:
         organization: the run's organization, None in the scope GLOBAL.
@@ -173,6 +174,7 @@ class ExecutionContext:
         self._snapshots: list[dict[str, Any]] = []
         self._integration_calls: list[dict[str, Any]] = []
         self._progress: dict[str, Any] | None = None
+        self._progress_was_wrong = False
         self._result: Any = None
         self._has_result = False
 
@@ -319,10 +321,18 @@ class ExecutionContext:
         """Tells how far the run has come.
 
         Args:
-            fraction: 0 to 1; what lies outside is taken as the nearer bound.
+            fraction: 0 to 1; what lies outside is taken as the nearer bound, and a line of the run's log says so.
             message: a sentence for people.
         """
-        bounded = min(1.0, max(0.0, float(fraction)))
+        try:
+            given = float(fraction)
+        except (TypeError, ValueError):
+            given = math.nan
+        bounded = min(1.0, max(0.0, given))
+        if bounded != given and not self._progress_was_wrong:
+            # Said once: a loop that counts wrong does so each time.
+            self._progress_was_wrong = True
+            self.warning(f"report_progress takes a fraction from 0 to 1, not {str(fraction)[:40]}; 0.5 is half of it")
         self._progress = {"fraction": bounded, "message": self._mask.text(str(message)), "timestamp": _now()}
 
     def set_result(self, value: Any) -> None:

@@ -7,13 +7,23 @@ was and can be called like any other.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable
-from functools import wraps
 from typing import Any, TypeVar, cast, overload
 
+from shared.decorator_arguments import (
+    check,
+    check_choice,
+    check_function,
+    check_name,
+    check_number,
+    check_retry_policy,
+    check_types,
+    known_arguments,
+    texts_of,
+)
 from shared.errors import DefinitionError
 from shared.logs.capture import is_inside_run
+from shared.parameters.annotation_checks import check_annotation
 from shared.parameters.signatures import FunctionSignature, read_signature
 from shared.parameters.types import check_parameter
 from shared.registry import (
@@ -29,33 +39,19 @@ from shared.registry import (
     get_registry,
     place_of,
 )
+from shared.schedules.expressions import check_schedule
 from shared.suggestions import did_you_mean
 from shared.webhook_signatures import check_deliveries
 
 VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email", "date", "datetime")
 VALID_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _ATTRIBUTE = "__workflow_definition__"
 # Tells "left out" from "set to the default": what an author wrote must not be lost to the other decorator's default.
 _UNSET: Any = object()
+_TEXT_OR_NONE = (str, type(None))
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _with_known_arguments(decorator: F) -> F:
-    """Has an argument that a decorator does not know named, with what may have been meant."""
-    known = inspect.signature(decorator).parameters
-
-    @wraps(decorator)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        for name in kwargs:
-            if name not in known:
-                proposal = did_you_mean(name, known) or f"; it takes {', '.join(known)}"
-                raise DefinitionError(f"@{decorator.__name__} takes no {name!r}{proposal}")
-        return decorator(*args, **kwargs)
-
-    return cast("F", call)
 
 
 class _Definition:
@@ -68,10 +64,9 @@ class _Definition:
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> _Definition:
+        check_function(function, place_of(function))
         definition = cast("_Definition | None", getattr(function, _ATTRIBUTE, None))
         if definition is None:
-            if not callable(function) or not hasattr(function, "__name__"):
-                raise DefinitionError(f"only functions can be decorated, not {type(function).__name__}")
             definition = cls(function)
             setattr(function, _ATTRIBUTE, definition)
         else:
@@ -117,6 +112,7 @@ def _joined(parameter: WorkflowParameter, signature: FunctionSignature) -> Workf
     """A declared parameter with what the signature knows of it."""
     found = signature.find(parameter.name)
     if found is not None:
+        parameter.help_text = parameter.help_text or found.help_text
         parameter.annotation = found.annotation
         parameter.nullable = found.nullable
         if found.has_default and (not parameter.has_default or parameter.default_from_signature):
@@ -144,16 +140,22 @@ def resolve_parameters(metadata: FunctionMetadata) -> None:
     if definition is None:
         return
     definition.refresh()
+    for parameter in metadata.parameters:
+        _check_at(metadata.place, check_annotation, parameter)
     if not definition.declared:
         return
     for parameter in definition.declared:
         # Once more: only now is the annotation known that the default and the choices have to fit.
-        _check_declared(parameter, metadata.place)
+        _check_at(metadata.place, check_parameter, parameter)
     signature = read_signature(definition.function)
     declared = {parameter.name for parameter in definition.declared}
     for name in sorted(declared):
+        if name == signature.context_name:
+            raise DefinitionError(f"@param({name!r}) is the context, which no caller gives: {metadata.place}")
         if signature.find(name) is None and not signature.accepts_extra:
-            raise DefinitionError(f"@param({name!r}) is not in the signature of {metadata.place}")
+            known = [parameter.name for parameter in signature.parameters]
+            hint = did_you_mean(name, known)
+            raise DefinitionError(f"@param({name!r}) is not in the signature of {metadata.place}{hint}")
     for parameter in signature.parameters:
         if parameter.required and parameter.name not in declared:
             raise DefinitionError(
@@ -181,7 +183,7 @@ def workflow(
     verify: str | None = None,
     dedupe_header: str | None = None,
 ) -> Callable[[F], F]: ...
-@_with_known_arguments
+@known_arguments('@workflow(name="greet")')
 def workflow(
     name: Any = None,
     description: str = _UNSET,
@@ -227,16 +229,26 @@ def workflow(
     def decorate(function: F) -> F:
         place = place_of(function)
         own_name, own_description = _told(name, description, function)
-        own_tags = [str(tag) for tag in tags or ()]
-        _check_name("workflow", own_name, place)
-        _check(execution_mode in ("sync", "async"), "execution_mode must be 'sync' or 'async'", place)
-        _check_number("timeout_seconds", timeout_seconds, 1, None, place)
-        methods = [allowed_methods] if isinstance(allowed_methods, str) else list(allowed_methods)
-        methods = [method.upper() for method in methods]
-        unknown = [method for method in methods if method not in VALID_METHODS]
-        _check(bool(methods) and not unknown, f"allowed_methods must be some of {', '.join(VALID_METHODS)}", place)
-        _check_retry_policy(retry_policy, place)
-        _check_deliveries(verify, dedupe_header, public_endpoint, place)
+        own_tags = texts_of("tags", tags, place)
+        check_name("workflow", own_name, place)
+        _check_texts({"description": own_description, "category": category}, place)
+        check_types(_TEXT_OR_NONE, "a text", {"source": source}, place)
+        check_choice("execution_mode", execution_mode, ("sync", "async"), place)
+        check_number("timeout_seconds", timeout_seconds, 1, None, place)
+        methods = [allowed_methods] if isinstance(allowed_methods, str) else allowed_methods
+        methods = [method.upper() for method in texts_of("allowed_methods", methods, place)]
+        check(bool(methods), f"allowed_methods must be some of {', '.join(VALID_METHODS)}", place)
+        for method in methods:
+            check_choice("allowed_methods", method, VALID_METHODS, place)
+        flags = {
+            "endpoint_enabled": endpoint_enabled,
+            "disable_global_key": disable_global_key,
+            "public_endpoint": public_endpoint,
+        }
+        check_types(bool, "True or False", flags, place)
+        check_retry_policy(retry_policy, place)
+        _check_at(place, check_schedule, schedule)
+        _check_at(place, check_deliveries, verify, dedupe_header, is_public=public_endpoint)
         fields = {
             "description": own_description,
             "category": category,
@@ -245,10 +257,8 @@ def workflow(
             "timeout_seconds": timeout_seconds,
             "retry_policy": retry_policy,
             "schedule": schedule,
-            "endpoint_enabled": endpoint_enabled,
             "allowed_methods": methods,
-            "disable_global_key": disable_global_key,
-            "public_endpoint": public_endpoint,
+            **flags,
             "source": source,
             "verify": verify,
             "dedupe_header": dedupe_header,
@@ -272,7 +282,7 @@ def data_provider(
     cache_ttl_seconds: float = 300,
     cache_per: CachePer = "organization",
 ) -> Callable[[F], F]: ...
-@_with_known_arguments
+@known_arguments('@data_provider(name="countries")')
 def data_provider(
     name: Any = None,
     description: str = _UNSET,
@@ -296,9 +306,10 @@ def data_provider(
     def decorate(function: F) -> F:
         place = place_of(function)
         own_name, own_description = _told(name, description, function)
-        _check_name("data provider", own_name, place)
-        _check_number("cache_ttl_seconds", cache_ttl_seconds, 0, 31_536_000, place)
-        _check(cache_per in ("organization", "user"), "cache_per must be 'organization' or 'user'", place)
+        check_name("data provider", own_name, place)
+        _check_texts({"description": own_description, "category": category}, place)
+        check_number("cache_ttl_seconds", cache_ttl_seconds, 0, 31_536_000, place)
+        check_choice("cache_per", cache_per, ("organization", "user"), place)
         fields = {
             "description": own_description,
             "category": category,
@@ -311,7 +322,7 @@ def data_provider(
     return decorate(name) if callable(name) else decorate
 
 
-@_with_known_arguments
+@known_arguments('@param("name", type="string")')
 def param(
     name: str,
     type: str,  # noqa: A002 - the contract's name
@@ -340,11 +351,15 @@ def param(
 
     def decorate(function: F) -> F:
         place = place_of(function)
-        _check(name.isidentifier(), f"the parameter name {name!r} is no Python name", place)
-        _check(type in VALID_PARAM_TYPES, f"{name}: type must be one of {', '.join(VALID_PARAM_TYPES)}", place)
+        check_types(str, "a text", {"@param: name": name}, place)
+        check(name.isidentifier(), f"the parameter name {name!r} is no Python name", place)
+        check_choice(f"{name}: type", type, VALID_PARAM_TYPES, place)
+        texts = {"label": label, "data_provider": data_provider, "help_text": help_text}
+        check_types(_TEXT_OR_NONE, "a text", {f"{name}: {field}": value for field, value in texts.items()}, place)
+        check_types(bool, "True or False", {f"{name}: required": required}, place)
         definition = _Definition.of(function)
         known = any(parameter.name == name for parameter in definition.declared)
-        _check(not known, f"the parameter {name!r} is declared twice", place)
+        check(not known, f"the parameter {name!r} is declared twice", place)
         parameter = WorkflowParameter(
             name=name,
             type=type,
@@ -356,7 +371,7 @@ def param(
             help_text=help_text,
             has_default=default_value is not None,
         )
-        _check_declared(parameter, place)
+        _check_at(place, check_parameter, parameter)
         # Decorators are applied from the bottom up; the order that the reader sees is the one to keep.
         definition.declared.insert(0, parameter)
         definition.refresh()
@@ -365,58 +380,22 @@ def param(
     return decorate
 
 
-def _check_declared(parameter: WorkflowParameter, place: str) -> None:
-    try:
-        check_parameter(parameter)
-    except DefinitionError as error:
-        raise DefinitionError(f"{error}: {place}") from None
-
-
 def _told(name: object, description: str, function: Callable[..., Any]) -> tuple[Any, str]:
     """Name and description; where no name was given, what the function itself tells of both."""
+    check_function(function, place_of(function))
     if name is not None and not callable(name):
         return name, description
     told = (inspect.getdoc(function) or "").partition("\n")[0].strip()
     return function.__name__, told if description is _UNSET and told else description
 
 
-def _check(condition: bool, message: str, place: str) -> None:
-    if not condition:
-        raise DefinitionError(f"{message}: {place}")
+def _check_texts(values: dict[str, Any], place: str) -> None:
+    check_types(str, "a text", {field: value for field, value in values.items() if value is not _UNSET}, place)
 
 
-def _check_name(kind: str, name: object, place: str) -> None:
-    _check(
-        isinstance(name, str) and _NAME.fullmatch(name) is not None,
-        f"the {kind} name {name!r} must begin with a letter and have lower-case letters, digits and '_', at most 63",
-        place,
-    )
-
-
-def _check_number(field: str, value: object, low: float, high: float | None, place: str) -> None:
-    bounds = f"from {low} to {high}" if high is not None else f"of at least {low}"
-    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= low
-    fits = fits and (high is None or cast("float", value) <= high)
-    _check(fits, f"{field} must be a number {bounds}, not {value!r}", place)
-
-
-def _check_retry_policy(policy: Any, place: str) -> None:
-    if policy is None:
-        return
-    bounds = {"max_attempts": (1, 100), "backoff_seconds": (0, 86_400), "max_backoff_seconds": (0, 604_800)}
-    _check(isinstance(policy, dict), "retry_policy must be a dict", place)
-    unknown = sorted(set(policy) - set(bounds))
-    proposal = did_you_mean(unknown[0], bounds) if unknown else ""
-    _check(not unknown, f"retry_policy knows {', '.join(bounds)}, not {', '.join(unknown)}{proposal}", place)
-    for field, (low, high) in bounds.items():
-        if field in policy:
-            _check_number(f"retry_policy {field}", policy[field], low, high, place)
-    whole = isinstance(policy.get("max_attempts", 1), int)
-    _check(whole, "retry_policy max_attempts must be a whole number", place)
-
-
-def _check_deliveries(verify: object, dedupe_header: object, is_public: bool, place: str) -> None:
+def _check_at(place: str, check: Callable[..., None], *values: object, **options: Any) -> None:
+    """Has what a check refuses say where it stands."""
     try:
-        check_deliveries(verify, dedupe_header, is_public=is_public)
-    except DefinitionError as error:
+        check(*values, **options)
+    except ValueError as error:
         raise DefinitionError(f"{error}: {place}") from None

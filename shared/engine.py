@@ -13,7 +13,7 @@ from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from shared.configuration.values import Configuration
 from shared.context import ExecutionContext, RunAccess, RunConfiguration, collected_by
@@ -26,17 +26,18 @@ from shared.logs.buffer import LogBuffer
 from shared.logs.capture import capture_into
 from shared.logs.masking import SecretMask
 from shared.models.executions import ExecutionStatus
-from shared.models.results import EndpointResponse, ExecutionResult, Kind
+from shared.models.results import EndpointResponse, ExecutionResult, Kind, reported_error, result_type
 from shared.parameters.validation import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.runtime.calls import Outcome
 from shared.runtime.endings import refusal, result_of
-from shared.runtime.failures import describe_failure, message_of, status_of, user_line_of
-from shared.runtime.modules import MODULE_SET, ModuleSet
+from shared.runtime.failures import bounded_message, failure_of, status_of
+from shared.runtime.modules import MODULE_SET
 from shared.runtime.responses import take_response
+from shared.runtime.unawaited import remember_origins
 from shared.runtime.watch import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
-from shared.serialization import result_type, to_json
+from shared.serialization import result_to_json
 from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS, get_settings
 from shared.telemetry import execution_span
 from shared.uploaded_files import FileStore, GivenFiles
@@ -56,7 +57,6 @@ logger = logging.getLogger(__name__)
 
 SCRIPT_RESULT = {"status": "completed", "message": "Script executed successfully"}
 SCRIPT_TIMEOUT_SECONDS = 300.0
-_UNSUCCESSFUL = "The workflow reported that it did not succeed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +87,9 @@ class PreparedExecution:
     @property
     def log_extra(self) -> dict[str, Any]:
         """What a line of the app's log says of the run."""
-        request = self.request
-        return {
-            "execution_id": request.execution_id,
-            "workflow": self.name,
-            "scope": request.scope,
-            "attempt": request.attempt,
-        }
+        given = self.request
+        ids = {"execution_id": given.execution_id, "workflow": self.name}
+        return {**ids, "scope": given.scope, "attempt": given.attempt}
 
 
 def resolve(name: str, use: Use | None) -> FunctionMetadata:
@@ -139,12 +135,13 @@ def prepare(request: ExecutionRequest, metadata: FunctionMetadata | None = None)
     use = request.use or (DATA_PROVIDER if is_only_provider else WORKFLOW)
     limit = metadata.timeout_seconds
     plan = plan_of(metadata)
+    parameters = plan.validator.validate(request.parameters)
     return PreparedExecution(
         request=request,
         name=metadata.name,
         kind=use,
-        parameters=plan.validator.validate(request.parameters),
-        secrets=request.secrets,
+        parameters=parameters,
+        secrets=request.secrets | plan.secrets_in(parameters),
         limit_seconds=min(limit, DATA_PROVIDER_LIMIT_SECONDS) if use == DATA_PROVIDER else limit,
         metadata=metadata,
         plan=plan,
@@ -285,7 +282,7 @@ async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
     modules = prepared.metadata.derived.get(MODULE_SET) if prepared.metadata is not None else None
     if modules is not None:
         # While files change the run goes on seeing the modules that its function belongs to.
-        cast("ModuleSet", modules).seen_in(context)
+        modules.seen_in(context)
     if prepared.plan is None or not prepared.plan.is_async:
         return await run_in_thread(call.in_thread, context, limit, control.stop)
 
@@ -326,15 +323,15 @@ class _Call:
             return self._raised(error)
 
     def _begin(self) -> Any:
+        remember_origins()
         if self._script_run is not None:
             return self._script_run.start()
         metadata, plan = self.prepared.metadata, self.prepared.plan
         assert metadata is not None
         assert metadata.function is not None
         assert plan is not None
-        if plan.takes_context:
-            return metadata.function(self._context, **self.prepared.parameters)
-        return metadata.function(**self.prepared.parameters)
+        first, named = plan.context_arguments(self._context)
+        return metadata.function(*first, **named, **self.prepared.parameters)
 
     async def _await(self, awaitable: Any) -> ExecutionResult:
         try:
@@ -346,7 +343,7 @@ class _Call:
         if self._script_run is not None:
             collected = collected_by(self._context)
             return self._succeeded(self._json(collected.result) if collected.has_result else dict(SCRIPT_RESULT))
-        if self.prepared.kind == DATA_PROVIDER and not _reports_failure(value):
+        if self.prepared.kind == DATA_PROVIDER and reported_error(value) is None:
             try:
                 return self._succeeded(self._mask.json(options_of(value)))
             except ProviderFailedError as error:
@@ -357,13 +354,13 @@ class _Call:
         return self._succeeded(self._json(value))
 
     def _succeeded(self, value: Any, response: EndpointResponse | None = None) -> ExecutionResult:
-        with_errors = _reports_failure(value)
+        error = reported_error(value)
         return ExecutionResult(
             execution_id=self.prepared.request.execution_id,
-            status=ExecutionStatus.COMPLETED_WITH_ERRORS if with_errors else ExecutionStatus.SUCCESS,
+            status=ExecutionStatus.SUCCESS if error is None else ExecutionStatus.COMPLETED_WITH_ERRORS,
             result=value,
             result_type=result_type(value) if value is not None else None,
-            error_message=str(cast("dict[str, Any]", value).get("error") or _UNSUCCESSFUL) if with_errors else None,
+            error_message=None if error is None else bounded_message(error),
             response=response,
             variables=self._variables(),
         )
@@ -371,20 +368,15 @@ class _Call:
     def _raised(self, error: BaseException) -> ExecutionResult:
         if self._script_run is not None and isinstance(error, SystemExit) and error.code in (None, 0):
             return self._returned(None)
-        # The frames of the engine's own are cut off by where their files lie.
-        failure = describe_failure(error, self._mask, with_locals=get_settings().failure_locals)
-        details: dict[str, Any] = {"failure": failure}
-        line = user_line_of(error)
-        if line is not None:
-            details["where"] = line
-        return self._failed(type(error).__name__, self._mask.text(message_of(error)), details, status_of(error))
+        failure = failure_of(error, self._mask, with_locals=get_settings().failure_locals)
+        return self._failed(failure.error_type, failure.message, failure.details, status_of(error))
 
     def _failed(self, kind: str, message: str, details: dict[str, Any], status: int | None = None) -> ExecutionResult:
         return ExecutionResult(
             execution_id=self.prepared.request.execution_id,
             status=ExecutionStatus.FAILED,
             error_type=kind,
-            error_message=message,
+            error_message=bounded_message(message),
             error_details=details,
             error_status_code=status,
             variables=self._variables(),
@@ -394,8 +386,4 @@ class _Call:
         return self._mask.json(self._script_run.variables()) if self._script_run is not None else None
 
     def _json(self, value: Any) -> Any:
-        return self._mask.json(to_json(value))
-
-
-def _reports_failure(value: Any) -> bool:
-    return isinstance(value, dict) and cast("dict[str, Any]", value).get("success") is False
+        return self._mask.json(result_to_json(value))

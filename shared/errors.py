@@ -23,11 +23,13 @@ Answers: each knows the code and the HTTP status that it is answered with (docs/
     + StorageUnavailableError          503
   - ProviderTimeoutError               504
 
-In a run: workflows raise the first and get the next two from the context; the last makes user code stop.
+In a run: workflows raise the first and get the next two from the context; the fourth is what a result can be; the last
+makes user code stop.
 
 * UserError
 * ConfigurationError
 * FileUnavailableError
+* NotAwaitedError
 * ExecutionStopped
 
 At start: a setting that can't be used keeps the app from starting, a definition that can't be keeps its file out.
@@ -316,6 +318,18 @@ class ConfigurationError(Exception):
 
 class FileUnavailableError(Exception):
     """An uploaded file can't be read: the run was not given it, it is gone, or it is too large."""
+
+
+class NotAwaitedError(Exception):
+    """A result holds coroutines or other awaitables that nobody awaited.
+
+    Args:
+        awaitables: those.
+    """
+
+    def __init__(self, awaitables: Sequence[Any]) -> None:
+        super().__init__("The result holds a coroutine that nobody awaited")
+        self.awaitables = awaitables
 
 
 class ExecutionStopped(BaseException):

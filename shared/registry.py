@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, field, fields
@@ -240,6 +240,20 @@ class FunctionRegistry:
 
     def get_data_provider_count(self) -> int:
         return len(self.get_all_data_providers())
+
+    def did_you_mean(self, name: str, use: Use | None = None) -> str:
+        """What is put behind a sentence about an unknown function: the nearest that there is, of those with the tag."""
+        known = [found for found, metadata in self._functions.items() if use is None or metadata.has_tag(use)]
+        return did_you_mean(name, known)
+
+    def unknown_providers(self) -> Iterator[tuple[FunctionMetadata, str]]:
+        """The functions of which a parameter names a data provider that is not there, each with a sentence about it."""
+        for metadata in self.get_all_functions():
+            for parameter in metadata.parameters:
+                name = parameter.data_provider
+                if name is not None and not self.has_data_provider(name):
+                    problem = f"there is no data provider {name!r}, which {parameter.name!r} of {metadata.name} names"
+                    yield metadata, problem + self.did_you_mean(name, DATA_PROVIDER)
 
     def clear_all(self) -> None:
         with self._lock:

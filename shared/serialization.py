@@ -13,11 +13,14 @@ JSON values (None, bool, int, finite float, str, list, dict with text keys) come
 | tuple, set, deque, range, dict views, any other Sequence or Set | list (of a set: in order, if its items have one) |
 | namedtuple, dataclass, pydantic model, any other Mapping | object |
 | keys that are no text | text, as JSON writes the key; a key that is there already gets `#2`, `#3` … behind it |
-| numpy and pandas scalars, arrays | what their `tolist()` gives |
+| numpy, pandas and polars scalars, series, arrays | what their `tolist()` or `to_list()` gives |
+| a data frame of pandas or polars, an Arrow table | list of objects, a named index in them; null for what is missing |
+| SecretStr, SecretBytes | `**********` |
 | an exception | `{"type", "message"}` |
 | text with lone surrogates | each of them as `\\udXXX` |
 | a cycle, more than 200 levels, an int of more than 4,300 digits | a text in angle brackets that says so |
-| any other object, iterators among them | `"<module.Class: repr>"`, the repr at most 500 characters long |
+| a generator, another iterator | in a result a list of what it gives; else as any other object: reading uses it up |
+| any other object | `"<module.Class: repr>"`, the repr at most 500 characters long |
 | what raises when it is read | a text in angle brackets that names the error, after the items that could be read |
 
 What is larger than the bound is cut, and says in its place how much was left out: nothing is left out silently.
@@ -27,12 +30,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import inspect
+import io
 import json
 import math
-import re
 import sys
 from collections import UserString, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence, ValuesView
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -40,29 +44,23 @@ from enum import Enum
 from functools import partial
 from json.encoder import encode_basestring
 from pathlib import PurePath
-from typing import Any, Literal, cast
+from typing import Any, cast
 from uuid import UUID
 
-from shared.errors import ExecutionStopped
+from pydantic import SecretBytes, SecretStr
+
+from shared.errors import ExecutionStopped, NotAwaitedError
+from shared.foreign_values import MAX_REPR, DataFrameRows, class_name, dumped_model, listed, rows_of, unpacked
 
 MAX_VALUE_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 200
 MAX_INT_DIGITS = 4300
-_MAX_REPR = 500
 _MAX_SORTED = 100_000
 # Shorter texts are never cut: the marker would be longer than what it saves.
 _MIN_CUT = 64
 # Ints of so few bits have at most 640 digits, the lowest limit that Python lets anybody set:
 # https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
 _SURELY_SHORT_BITS = 2100
-# As `type` itself has them: a metaclass can say something else.
-_MODULE_OF: Callable[[type], Any] = type.__dict__["__module__"].__get__
-_NAME_OF: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
-_HTML = re.compile(
-    r"\s*<(?:!doctype html|(?:html|head|body|div|p|span|table|ul|ol|h[1-6]|section|article|main|header|footer|nav|form"
-    r"|style|a|img|svg|br|hr|b|i|strong|em|pre|code|blockquote|figure|details|dl|label|button|iframe)[\s/>])",
-    re.IGNORECASE,
-)
 
 
 def to_json(value: Any, *, max_bytes: int = MAX_VALUE_BYTES) -> Any:
@@ -82,26 +80,50 @@ def to_json(value: Any, *, max_bytes: int = MAX_VALUE_BYTES) -> Any:
         return "<can't be shown, RecursionError>"
 
 
+def result_to_json(value: Any, *, max_bytes: int = MAX_VALUE_BYTES) -> Any:
+    """What a function returned as JSON: as `to_json`, and iterators are read, as far as there is room.
+
+    Raises:
+        NotAwaitedError: a coroutine that nobody awaited is in it, or another awaitable.
+        BaseException: what an iterator raises, which is the author's code.
+    """
+    conversion = _Conversion(max_bytes, is_result=True)
+    try:
+        converted = conversion.convert(value, 0)
+    except _IterationFailed as failed:
+        raise failed.error from None
+    except RecursionError:
+        return "<can't be shown, RecursionError>"
+    if conversion.unawaited:
+        raise NotAwaitedError(conversion.unawaited)
+    return converted
+
+
 def dumps(value: Any) -> str:
     """The JSON text of anything, without spaces."""
     return json.dumps(to_json(value), separators=(",", ":"), allow_nan=False)
 
 
-def result_type(value: Any) -> Literal["json", "html", "text"]:
-    """How a result is best shown: text that begins like HTML, other text, or JSON."""
-    if not isinstance(value, str):
-        return "json"
-    return "html" if _HTML.match(value) else "text"
+class _IterationFailed(BaseException):
+    """An iterator in a result raised."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
 
 
 class _Conversion:
-    """One walk through a value: how much room is left, and which containers it is inside of."""
+    """One walk through a value: how much room is left, and which containers it is inside of.
 
-    __slots__ = ("_inside", "_left")
+    In a result iterators are read, and what nobody awaited is found.
+    """
 
-    def __init__(self, max_bytes: int) -> None:
+    __slots__ = ("_inside", "_is_result", "_left", "unawaited")
+
+    def __init__(self, max_bytes: int, *, is_result: bool = False) -> None:
         self._left = max_bytes
         self._inside: set[int] = set()
+        self._is_result = is_result
+        self.unawaited: list[Any] = []
 
     def convert(self, value: Any, depth: int) -> Any:
         # By `is`, since looking a class up in a table calls its metaclass.
@@ -128,7 +150,7 @@ class _Conversion:
         try:
             return self._other(value, depth)
         except BaseException as error:  # noqa: BLE001 - whatever they raise, but for the end of the run
-            return self._text(f"<{_class_name(value)}: {_cause(error)}>")
+            return self._text(f"<{class_name(value)}: {_cause(error)}>")
 
     def _other(self, value: Any, depth: int) -> Any:
         if isinstance(value, Enum):
@@ -162,17 +184,34 @@ class _Conversion:
     def _foreign(self, value: Any, depth: int) -> Any:
         """Objects of classes that JSON has no word for."""
         kind = cast("type[Any]", type(value))
+        frame = rows_of(value, max(1, self._left))
+        if frame is not None:
+            return self._container(frame, depth, self._records, identity=value)
         if dataclasses.is_dataclass(kind):
             fields = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(kind)}
             return self._container(fields, depth, self._object, identity=value)
         if isinstance(value, BaseException):
-            fields = {"type": _class_name(value).rpartition(".")[2], "message": _message(value)}
+            fields = {"type": class_name(value).rpartition(".")[2], "message": _message(value)}
             return self._container(fields, depth, self._object, identity=value)
         if hasattr(kind, "model_fields") and hasattr(kind, "model_dump"):
-            return self._within(value, depth, _dumped_model)
-        if hasattr(kind, "dtype") and hasattr(kind, "tolist"):
+            return self._within(value, depth, dumped_model)
+        if hasattr(kind, "dtype") and (hasattr(kind, "tolist") or hasattr(kind, "to_list")):
             return self._numpy_like(value, depth)
-        return self._text(f"<{_class_name(value)}: {str.__str__(repr(value))[:_MAX_REPR]}>")
+        if isinstance(value, (SecretStr, SecretBytes)):
+            return self._text(str.__str__(str(value)))
+        if self._is_result:
+            if inspect.isawaitable(value) or inspect.isasyncgen(value):
+                self.unawaited.append(value)
+            elif isinstance(value, Iterator) and not isinstance(value, io.IOBase):
+                return self._container(_read(cast("Iterator[Any]", value)), depth, self._array, identity=value)
+        return self._text(f"<{class_name(value)}: {str.__str__(repr(value))[:MAX_REPR]}>")
+
+    def _records(self, frame: DataFrameRows, depth: int) -> list[Any]:
+        names: dict[str, None] = {}
+        repeated: dict[str, int] = {}
+        for name in frame.names:
+            names[_free(name if type(name) is str else self._key(name, depth), names, repeated)] = None
+        return self._array((dict(zip(names, row, strict=True)) for row in frame.rows), depth, frame.more)
 
     def _within(self, value: Any, depth: int, read: Callable[[Any], Any]) -> Any:
         """What stands for `value`, which may lead back to it."""
@@ -184,8 +223,8 @@ class _Conversion:
             # Of what can't fit no more is unpacked than there is room for.
             count = max(1, self._left)
             build = partial(self._array, more=size - count)
-            return self._container(value[:count].tolist(), depth, build, identity=value)
-        return self._within(value, depth, _unpacked)
+            return self._container(listed(value[:count]), depth, build, identity=value)
+        return self._within(value, depth, unpacked)
 
     def _container(self, value: Any, depth: int, build: Callable[[Any, int], Any], identity: Any = None) -> Any:
         key = id(value if identity is None else identity)
@@ -211,7 +250,7 @@ class _Conversion:
                 self._left -= 1
                 items.append(self._text(item) if type(item) is str else self.convert(item, depth))
         except BaseException as error:  # noqa: BLE001 - as in _guarded
-            items.append(f"<{_class_name(value)}: {_cause(error)}>")
+            items.append(f"<{class_name(value)}: {_cause(error)}>")
         return items
 
     def _object(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
@@ -230,7 +269,7 @@ class _Conversion:
                     name = longer
                 fields[name] = self._text(item) if type(item) is str else self.convert(item, depth)
         except BaseException as error:  # noqa: BLE001 - as in _guarded
-            fields[_free("<incomplete>", fields, repeated)] = f"<{_class_name(value)}: {_cause(error)}>"
+            fields[_free("<incomplete>", fields, repeated)] = f"<{class_name(value)}: {_cause(error)}>"
         return fields
 
     def _key(self, key: Any, depth: int) -> str:
@@ -311,7 +350,7 @@ def _ordered(value: Iterable[Any]) -> Iterable[Any]:
 
 
 def _by_class(item: Any) -> tuple[str, Any]:
-    return _class_name(item), item
+    return class_name(item), item
 
 
 def _rest(value: Any, done: int) -> str:
@@ -328,18 +367,13 @@ def _free(name: str, taken: Mapping[str, Any], repeated: dict[str, int]) -> str:
     return found
 
 
-def _dumped_model(model: Any) -> Any:
+def _read(items: Iterator[Any]) -> Iterator[Any]:
     try:
-        return model.model_dump(warnings=False)
-    except Exception:  # noqa: BLE001 - a serializer of the model's own; the fields are there all the same
-        return dict(cast("dict[str, Any]", vars(model)))
-
-
-def _unpacked(value: Any) -> Any:
-    plain = value.tolist()
-    if type(plain) is type(value):  # a number that Python has no class for
-        return f"<{_class_name(value)}: {str(value)[:_MAX_REPR]}>"
-    return plain
+        yield from items
+    except (GeneratorExit, ExecutionStopped):
+        raise
+    except BaseException as error:  # noqa: BLE001 - the author's code; handed on as it is
+        raise _IterationFailed(error) from None
 
 
 def _message(error: BaseException) -> Any:
@@ -352,15 +386,9 @@ def _message(error: BaseException) -> Any:
 def _cause(error: BaseException) -> str:
     """A few words for what was raised, if it may be held up at all."""
     _reraise_stop(error)
-    return f"can't be shown, {_class_name(error).removeprefix('builtins.')}"
+    return f"can't be shown, {class_name(error).removeprefix('builtins.')}"
 
 
 def _reraise_stop(error: BaseException) -> None:
-    if isinstance(error, ExecutionStopped):
+    if isinstance(error, (ExecutionStopped, _IterationFailed)):
         raise error
-
-
-def _class_name(value: object) -> str:
-    """Module and name of the value's class, without calling anything of its own."""
-    module, name = _MODULE_OF(type(value)), _NAME_OF(type(value))
-    return f"{module if type(module) is str else '?'}.{name}".encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,30 +1,39 @@
-"""What somebody may have meant by a name that is not known."""
+"""The "did you mean" of messages: the known name that is nearest to one that is unknown."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
-_MOST_SHOWN = 3
-# Comparing takes time by the square of the length, and no name that is known is nearly as long.
+# What is longer was never meant as a name, and what is compared is not to cost much: names come from outside.
 _LONGEST = 100
+_MOST_KNOWN = 5_000
+_ALIKE = 0.6
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like `name`, whatever its case and its `_` and `-`; None when none is like it."""
+    if len(name) > _LONGEST:
+        return None
+    by_letters: dict[str, str] = {}
+    for each in known:
+        by_letters.setdefault(_letters(each), each)
+        if len(by_letters) == _MOST_KNOWN:
+            break
+    found = difflib.get_close_matches(_letters(name), by_letters, n=1, cutoff=_ALIKE)
+    return by_letters[found[0]] if found else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The known names that are like this one, as the end of a message about it.
+    """What is put behind a sentence about an unknown name: `; did you mean 'greet'?`, or nothing.
 
     Args:
-        name: as it was written.
-        known: only names that whoever wrote it may see.
-
-    Returns:
-        `"; did you mean 'greet'?"`, with up to three names, or nothing when none is like it.
+        name: the unknown one; may come from outside.
+        known: those that there are, and that whoever reads the sentence may know of.
     """
-    from difflib import get_close_matches  # only for what is wrong
+    found = nearest(name, known)
+    return f"; did you mean {str(found)!r}?" if found is not None else ""
 
-    if len(name) > _LONGEST:
-        return ""
-    folded = {each.casefold(): each for each in known}
-    close = [folded[each] for each in get_close_matches(name.casefold(), folded, n=_MOST_SHOWN, cutoff=0.68)]
-    if not close:
-        return ""
-    return f"; did you mean {' or '.join(repr(each) for each in close)}?"
+
+def _letters(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")

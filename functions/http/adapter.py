@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import azure.functions as func
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json
+from pydantic_core import ErrorDetails, to_json
 
 from functions.http.routes import IDEMPOTENCY_KEY, ROUTES, AnyContent, Nothing, RequestHeader, Route
 from shared.access.principal import Access, Principal, authorize, refuse_forged
@@ -29,12 +29,14 @@ from shared.handlers.request_bodies import check_arrival, read_json_object
 from shared.handlers.services import get_services
 from shared.models.errors import ErrorResponse
 from shared.settings.environment import get_settings
+from shared.suggestions import did_you_mean
 from shared.telemetry import continue_trace
 
 logger = logging.getLogger(__name__)
 
 # Azure reads keys from this query parameter; it is neither passed on nor recorded.
 _KEY_PARAMETER = "code"
+_MOST_SUGGESTIONS = 20
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
@@ -278,16 +280,25 @@ def _validated(model: type[ModelT], value: Any, where: str) -> ModelT:
         return model.model_validate(value)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
-    known = ", ".join(field.alias or name for name, field in model.model_fields.items())
+    fields = [field.alias or name for name, field in model.model_fields.items()]
+    known = f"; there are {', '.join(fields)}"
     names = ", ".join(".".join(str(part) for part in found["loc"]) or where for found in wrong[:5])
-    unknown = [found for found in wrong if found["type"] == "extra_forbidden" and len(found["loc"]) == 1]
+    unknown = [found for found in wrong if _is_unknown(found)]
+    meant = [did_you_mean(str(found["loc"][0]), fields) for found in unknown[:_MOST_SUGGESTIONS]]
+    hints = {str(found["loc"][0]): hint for found, hint in zip(unknown, meant, strict=False)}
     errors = [
         FieldError(
             loc=[where, *found["loc"]],
             type=found["type"],
-            msg=f"There is no such field; there are {known}" if found in unknown else found["msg"],
+            msg=f"There is no such field{known}{hints.get(str(found['loc'][0]), '')}"
+            if _is_unknown(found)
+            else found["msg"],
         )
         for found in wrong
     ]
-    hint = f"; there are {known}" if unknown else ""
+    hint = f"{known}{meant[0]}" if meant else ""
     raise InvalidInputError(f"The {where} is not valid: {names}{hint}", errors)
+
+
+def _is_unknown(found: ErrorDetails) -> bool:
+    return found["type"] == "extra_forbidden" and len(found["loc"]) == 1

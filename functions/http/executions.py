@@ -19,6 +19,7 @@ from shared.models.executions import (
     ExecutionLogsView,
     ExecutionResultView,
     ExecutionVariablesView,
+    RerunRequest,
 )
 
 blueprint = func.Blueprint()
@@ -113,12 +114,15 @@ async def cancel_execution(call: Call[Nothing, Nothing]) -> Reply:
     "executions/{executionId}/rerun",
     name="executions_rerun",
     access=Access.ADMIN,
-    summary="Runs an execution's workflow again, with the same input",
+    summary="Runs an execution's workflow again, with the same input but for what the body gives",
+    body=RerunRequest,
     headers=(IDEMPOTENCY_KEY,),
     answers=EXECUTED_ANSWERS,
     errors=(InvalidInputError,),
 )
-async def rerun_execution(call: Call[Nothing, Nothing]) -> Reply:
+async def rerun_execution(call: Call[RerunRequest, Nothing]) -> Reply:
     return executed_reply(
-        await handlers.rerun_execution(call.path["executionId"], call.principal, call.idempotency_key)
+        await handlers.rerun_execution(
+            call.path["executionId"], call.principal, call.idempotency_key, input_data=call.body.input_data
+        )
     )

@@ -56,6 +56,12 @@ def setting_named_by(reference: str) -> str | None:
     return match[1]
 
 
+def missing_setting(reference: str) -> str | None:
+    """The app setting that a reference names and that is not there, or is empty; None when nothing is missing."""
+    name = setting_named_by(reference)
+    return name if name is not None and not os.environ.get(name) else None
+
+
 class SecretStore:
     """Looks secrets up, and caches those of the vault for five minutes.
 
@@ -88,7 +94,10 @@ class SecretStore:
         if name is not None:
             secret = os.environ.get(name)
             if not secret:
-                raise ConfigurationError(f"The secret {key!r} points to an app setting that is not there")
+                error = ConfigurationError(f"The secret {key!r} points to an app setting that is not there")
+                # Not in the message, which a caller may see.
+                error.add_note(f"The app setting is {name}")
+                raise error
             return secret
         if self._vault_url is None:
             raise ConfigurationError(f"The secret {key!r} is in a key vault, and KEY_VAULT_URL is not set")

@@ -28,6 +28,7 @@ STALE_SECONDS = 300.0
 # Storage that does not answer must not use up a run's time.
 READ_LIMIT_SECONDS = 3.0
 AWAY_SECONDS = 10.0
+_MOST_WARNED_OF = 1000
 
 
 class _Unreadable(Mapping[str, Any]):
@@ -56,6 +57,7 @@ class Configuration:
         self._secrets = secrets
         self._values = TtlCache(self._read, ttl_seconds=TTL_SECONDS, stale_seconds=STALE_SECONDS)
         self._masks: dict[str, SecretMask] = {}
+        self._warned_of: set[tuple[str, str, str]] = set()
         self._away_until = 0.0
 
     async def of_run(self, scope: str) -> RunConfiguration:
@@ -77,7 +79,7 @@ class Configuration:
         if not isinstance(values, _Unreadable):
             references = [(key, value) for key, value in values.items() if isinstance(value, SecretReference)]
             if references:
-                await asyncio.gather(*(self._add_to_mask(key, reference, mask) for key, reference in references))
+                await asyncio.gather(*(self._add_to_mask(scope, key, reference, mask) for key, reference in references))
         return RunConfiguration(values, mask, lambda key: self.secret(scope, key))
 
     async def secret(self, scope: str, key: str) -> str:
@@ -102,6 +104,7 @@ class Configuration:
         """Has this process read all values anew at once; what is masked stays masked."""
         self._values.invalidate()
         self._secrets.invalidate()
+        self._warned_of.clear()
 
     async def close(self) -> None:
         """Closes the connection to the vault."""
@@ -113,12 +116,16 @@ class Configuration:
             mask = self._masks[scope] = SecretMask()
         return mask
 
-    async def _add_to_mask(self, key: str, reference: SecretReference, mask: SecretMask) -> None:
+    async def _add_to_mask(self, scope: str, key: str, reference: SecretReference, mask: SecretMask) -> None:
         try:
             mask.add(await self._secrets.get(key, reference))
         except ConfigurationError as error:
-            # The run that asks for it hears of it; this one may do without.
-            logger.warning("A secret can't be masked: %s", error)
+            # The run that asks for it hears of it; this one may do without. Said once, not for each run and reader.
+            warning = (scope, key, str(error))
+            if warning not in self._warned_of and len(self._warned_of) < _MOST_WARNED_OF:
+                self._warned_of.add(warning)
+                reason = ". ".join([str(error), *getattr(error, "__notes__", ())])
+                logger.warning("A secret can't be had, nor masked: %s", reason, extra={"scope": scope, "key": key})
 
     async def _read(self, scope: str) -> Mapping[str, Any]:
         if time.monotonic() < self._away_until:

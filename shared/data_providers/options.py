@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from shared.errors import ProviderFailedError
 from shared.models.data_providers import Option
-from shared.serialization import MAX_VALUE_BYTES, to_json
+from shared.serialization import MAX_VALUE_BYTES, result_to_json
 
 _WITHOUT_LABEL = "its value is no text or number"
 _MAX_SHOWN_KEYS = 5
@@ -19,15 +19,16 @@ def options_of(returned: Any) -> list[Option]:
     """The options in what a provider returned.
 
     Args:
-        returned: a list (or any other sequence or set) of items. An item is a text or a number, which is value and
-            label at once; a pair `(value, label)`, as in the `items()` of a dictionary; or an object with a value, and
-            if wanted a label, metadata, and whatever else a client is to have of it.
+        returned: a list (or any other sequence, set or iterator) of items. An item is a text or a number, which is
+            value and label at once; a pair `(value, label)`, as in the `items()` of a dictionary; or an object with a
+            value, and if wanted a label, metadata, and whatever else a client is to have of it.
 
     Raises:
         ProviderFailedError: it is something else; the message names the item by its index, from 0 on.
+        BaseException: see `result_to_json`.
     """
     # With some room above the bound, so that what would be cut is seen and refused: half a list is no answer.
-    items = to_json(returned, max_bytes=MAX_VALUE_BYTES + MAX_VALUE_BYTES // 8)
+    items = result_to_json(returned, max_bytes=MAX_VALUE_BYTES + MAX_VALUE_BYTES // 8)
     if not isinstance(items, list):
         raise ProviderFailedError(f"it returned {type(returned).__name__}, not a list of options")
     size = len(json.dumps(items, ensure_ascii=False, separators=(",", ":")).encode())

@@ -64,6 +64,7 @@ def request_of(record: ExecutionRecord, organization: Organization | None) -> Ex
         is_platform_admin=record.is_platform_admin,
         is_function_key=record.is_function_key,
         form_id=record.form_id,
+        rerun_of=record.rerun_of,
         secrets=record.secrets,
         files=record.files or {},
         http=HttpRequestInfo.from_json(record.http) if record.http is not None else None,

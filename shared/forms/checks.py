@@ -13,6 +13,7 @@ from shared.forms.state import FormState
 from shared.forms.values import emptied
 from shared.models.forms import DISPLAY_TYPES, FormField
 from shared.serialization import to_json
+from shared.suggestions import did_you_mean
 
 # A million unknown names must not become a million errors, nor a name of megabytes an answer.
 _MOST_UNKNOWN = 50
@@ -127,7 +128,7 @@ def _unknown_fields(state: FormState) -> Iterator[FieldError]:
     for name in unknown[:_MOST_UNKNOWN]:
         # The serializer sees to it that the name can be sent, with lone surrogates in it too.
         shown = to_json(name[:_LONGEST_NAME])
-        yield _error(shown, "unknown_field", f"There is no field {shown!r}")
+        yield _error(shown, "unknown_field", f"There is no field {shown!r}{did_you_mean(name, known)}")
     if len(unknown) > _MOST_UNKNOWN:
         more = f"{len(unknown) - _MOST_UNKNOWN} more unknown fields are not shown"
         yield FieldError(loc=["body", "form_data"], type="too_many_errors", msg=more)

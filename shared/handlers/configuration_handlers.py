@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, StrictBool, StrictInt, TypeAdapter, ValidationError
 
 from shared.access.principal import Principal
-from shared.configuration.secrets import setting_named_by
+from shared.configuration.secrets import missing_setting, setting_named_by
 from shared.errors import FieldError, InvalidInputError, NotFoundError
 from shared.handlers.services import get_services
 from shared.models.base import GLOBAL_SCOPE
@@ -39,7 +39,7 @@ async def list_config(principal: Principal) -> list[ConfigValue]:
     """The values of the caller's scope, then the global ones, each by key. One that stands in both is in force as the
     scope's.
     """
-    return await get_services().configuration_values.read(principal.scope)
+    return [_with_problem(value) for value in await get_services().configuration_values.read(principal.scope)]
 
 
 async def set_config(body: ConfigWrite, principal: Principal) -> tuple[ConfigValue, bool]:
@@ -67,7 +67,18 @@ async def set_config(body: ConfigWrite, principal: Principal) -> tuple[ConfigVal
     await get_services().audit.record(principal, "config.set", body.key, {"type": body.type}, scope=scope)
     is_new = await get_services().configuration_values.put(value)
     get_services().configuration.invalidate()
-    return value, is_new
+    return _with_problem(value), is_new
+
+
+def _with_problem(value: ConfigValue) -> ConfigValue:
+    """The value with what keeps runs from it; that of a secret in the vault shows when it is asked for."""
+    if value.type != "secret_ref":
+        return value
+    try:
+        missing = missing_setting(value.value)
+    except ValueError as error:  # it was taken by an earlier release
+        return value.model_copy(update={"problem": f"The reference {error}"})
+    return value if missing is None else value.model_copy(update={"problem": f"The app setting {missing} is not there"})
 
 
 async def delete_config(key: str, scope: str | None, principal: Principal) -> None:

@@ -29,6 +29,7 @@ from shared.models.executions import (
     ExecutionStatus,
     ExecutionVariablesView,
 )
+from shared.models.results import JsonObject
 from shared.registry import WORKFLOW
 from shared.repositories.executions.record import ExecutionFilters, ExecutionRecord
 from shared.repositories.ids import new_execution_id, parse_execution_id
@@ -158,9 +159,19 @@ async def cancel_execution(execution_id: str, principal: Principal) -> Execution
 
 
 async def rerun_execution(
-    execution_id: str, principal: Principal, idempotency_key: IdempotencyKey | None = None
+    execution_id: str,
+    principal: Principal,
+    idempotency_key: IdempotencyKey | None = None,
+    *,
+    input_data: JsonObject | None = None,
 ) -> Executed:
-    """Runs what an execution ran, with the same input, as a new execution of the caller's.
+    """Runs what an execution ran as a new execution of the caller's.
+
+    Args:
+        execution_id: which one; the new one names it in `rerunOf`.
+        principal: who asks.
+        idempotency_key: of the request.
+        input_data: laid over the input that it had, name by name.
 
     Raises:
         NotFoundError: there is no such execution that the caller may see.
@@ -173,7 +184,7 @@ async def rerun_execution(
         organization=principal.organization,
         code=record.code,
         name=record.workflow_name,
-        parameters=record.run_input,
+        parameters={**record.run_input, **(input_data or {})},
         is_platform_admin=principal.is_platform_admin,
         form_id=record.form_id,
         rerun_of=record.execution_id,

@@ -12,13 +12,14 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from shared.loading.attempt import Attempt, Loaded
 from shared.loading.dependencies import affected_by, imports_of
 from shared.loading.files import Root, Stamp, shadowing_tops, source_files, stamps_of, top_of
 from shared.loading.imported import forget_modules, names_of, no_bytecode, own_modules
 from shared.loading.names import module_of
-from shared.registry import FunctionRegistry, get_registry, staging
+from shared.registry import FunctionRegistry, LoadError, get_registry, staging
 from shared.runtime.modules import MODULE_SET, ModuleSet, ModuleVersions
 from shared.settings.environment import Settings
 
@@ -106,13 +107,18 @@ class Loader:
             self._versions.adopt(own_modules(attempt.files, self._roots))
             modules = self._versions.current
         registry = FunctionRegistry()
-        registry.load_errors = loaded.errors
         for serving in loaded.serving.values():
             registry.register_function(serving.metadata)
             if not serving.is_former:
                 serving.metadata.code_version = attempt.code_version
                 if modules is not None:
                     serving.metadata.derived[MODULE_SET] = modules
+        unknown = [
+            LoadError(metadata.source_file or metadata.name, metadata.source_line, problem)
+            for metadata, problem in registry.unknown_providers()
+        ]
+        loaded = replace(loaded, errors=list(dict.fromkeys([*loaded.errors, *unknown])))
+        registry.load_errors = loaded.errors
         get_registry().replace_all(registry)
         return loaded
 

@@ -32,7 +32,10 @@ class ConfigWrite(ApiModel):
 
 
 class ConfigValue(ApiModel):
-    """A value that is set; of a `secret_ref` the reference, never the secret."""
+    """A value that is set; of a `secret_ref` the reference, never the secret.
+
+    `problem` says what keeps runs from it, where something does: an app setting that is not there.
+    """
 
     key: str
     value: Any
@@ -41,6 +44,7 @@ class ConfigValue(ApiModel):
     scope: str
     updated_by: str
     updated_at: UtcDatetime
+    problem: str | None = None
 
 
 class ConfigScopeQuery(ApiQuery):

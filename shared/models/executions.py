@@ -18,6 +18,7 @@ from shared.models.base import (
     UtcDatetime,
     example,
 )
+from shared.suggestions import did_you_mean
 
 ResultType = Literal["json", "html", "text"]
 # Rows of older records hold fractions.
@@ -236,6 +237,14 @@ class ExecuteRequest(ApiModel):
     transient: bool = False
 
 
+class RerunRequest(ApiModel):
+    """How an execution is run again: `inputData` is laid over the input that it had, name by name."""
+
+    model_config = example({"inputData": {"name": "Grace"}})
+
+    input_data: dict[str, Any] | None = None
+
+
 _BY_NAME = {status.lower(): status for status in ExecutionStatus}
 _LONGEST_SHOWN = 40
 
@@ -246,8 +255,12 @@ def _statuses(given: Any) -> Any:
     names = [name for part in given.split(",") if (name := part.strip())] or [given]
     unknown = next((name for name in names if name.lower() not in _BY_NAME), None)
     if unknown is not None:
-        context = {"given": repr(unknown[:_LONGEST_SHOWN]), "known": ", ".join(ExecutionStatus)}
-        raise PydanticCustomError("unknown_status", "There is no status {given}; there are {known}", context)
+        context = {
+            "given": repr(unknown[:_LONGEST_SHOWN]),
+            "known": ", ".join(ExecutionStatus),
+            "meant": did_you_mean(unknown, ExecutionStatus),
+        }
+        raise PydanticCustomError("unknown_status", "There is no status {given}; there are {known}{meant}", context)
     return tuple(dict.fromkeys(_BY_NAME[name.lower()] for name in names))
 
 

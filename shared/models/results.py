@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from shared.models.executions import ExecutionStatus, ResultType
 
 JsonObject = Mapping[str, Any]
+_UNSUCCESSFUL = "The workflow reported that it did not succeed"
 Kind = Literal["workflow", "data_provider", "script"]
+_HTML = re.compile(
+    r"\s*<(?:!doctype html|(?:html|head|body|div|p|span|table|ul|ol|h[1-6]|section|article|main|header|footer|nav|form"
+    r"|style|a|img|svg|br|hr|b|i|strong|em|pre|code|blockquote|figure|details|dl|label|button|iframe)[\s/>])",
+    re.IGNORECASE,
+)
+
+
+def reported_error(value: Any) -> str | None:
+    """The error that a result reports by `success: False`; None when it reports none."""
+    if not isinstance(value, dict):
+        return None
+    result = cast("dict[str, Any]", value)
+    return str(result.get("error") or _UNSUCCESSFUL) if result.get("success") is False else None
+
+
+def result_type(value: Any) -> ResultType:
+    """How a result is best shown: text that begins like HTML, other text, or JSON."""
+    if not isinstance(value, str):
+        return "json"
+    return "html" if _HTML.match(value) else "text"
 
 
 @dataclass(frozen=True, slots=True)

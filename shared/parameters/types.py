@@ -40,6 +40,7 @@ from shared.parameters.annotations import (
     type_name,
     without_none,
 )
+from shared.parameters.emails import check_email
 from shared.parameters.text_values import (
     decode_json,
     decode_list,
@@ -49,14 +50,8 @@ from shared.parameters.text_values import (
     read_value,
 )
 from shared.registry import WorkflowParameter
+from shared.suggestions import did_you_mean
 
-# https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
-_EMAIL = re.compile(
-    r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
-)
-# RFC 5321, section 4.5.3.1.3, less the angle brackets of a path.
-_LONGEST_EMAIL = 254
 _SHOWN_CHOICES = 20
 _MOMENTS: Mapping[str, type] = {"date": date, "datetime": datetime}
 _SCALARS = (str, int, float, bool, date, datetime)
@@ -72,6 +67,7 @@ _RULES: dict[str, tuple[str, ...]] = {
     "json": ("enum",),
     "list": ("min_length", "max_length", "enum"),
 }
+_BASES = {"email": "string"}
 _FIELD_ARGUMENTS = {"min": "ge", "max": "le", "min_length": "min_length", "max_length": "max_length"}
 
 
@@ -96,7 +92,9 @@ def check_parameter(parameter: WorkflowParameter) -> None:
     for rule, value in (parameter.validation or {}).items():
         if rule not in _RULES[parameter.type]:
             known = ", ".join(_RULES[parameter.type])
-            raise DefinitionError(f"{name}: a parameter of type {parameter.type} has the rules {known}, not {rule!r}")
+            hint = did_you_mean(str(rule), _RULES[parameter.type])
+            rules_text = f"a parameter of type {parameter.type} has the rules {known}, not {rule!r}"
+            raise DefinitionError(f"{name}: {rules_text}{hint}")
         problem = _problem_of_rule(parameter.type, rule, value)
         if problem is not None:
             raise DefinitionError(f"{name}: the rule {rule} must be {problem}, not {_shown(value)}")
@@ -191,10 +189,16 @@ def _plain_type(parameter: WorkflowParameter) -> _PlainType:
             return _PlainType(Any)
         if not any(plain is scalar for scalar in _SCALARS):
             return _annotated(kind, annotation)
-    elif annotation is not None and (kind in ("json", "list") or is_secret(annotation)):
-        return _annotated(kind, annotation)
-    elif kind in _AS_TEXT and bare(annotation) is str:
-        return _PlainType(StrictStr, (AfterValidator(_AS_TEXT[kind]),))
+    elif annotation is not None:
+        if kind in ("json", "list") or is_secret(annotation):
+            return _annotated(kind, annotation)
+        # What the annotation says of the same type holds besides; its choices are checked as those of a rule are.
+        is_more = not any(plain is scalar for scalar in _SCALARS) and choices_in(annotation) is None
+        if is_more and type_name(annotation) == _BASES.get(kind, kind):
+            inner, steps = _annotated(kind, annotation)
+            return _PlainType(inner, (*steps, *(_DECLARED[kind].steps if kind == "email" else ())))
+        if kind in _AS_TEXT and bare(annotation) is str:
+            return _PlainType(StrictStr, (AfterValidator(_AS_TEXT[kind]),))
     return _DECLARED[kind]
 
 
@@ -214,14 +218,14 @@ def _usable(annotation: Any) -> Any:
     if annotation is None or annotation is Any:
         return None
     try:
-        supported = _supported(annotation)
-        TypeAdapter(supported).rebuild(raise_errors=True)
+        found = supported(annotation)
+        TypeAdapter(found).rebuild(raise_errors=True)
     except Exception:  # noqa: BLE001 - a class of the author's may raise anything here; then it is no schema
         return None
-    return supported
+    return found
 
 
-def _supported(annotation: Any) -> Any:
+def supported(annotation: Any) -> Any:
     """The annotation with `typing.TypedDict` replaced by its twin: pydantic can't read the one of Python 3.11.
     https://docs.pydantic.dev/latest/errors/usage_errors/#typed-dict-version
     """
@@ -231,16 +235,16 @@ def _supported(annotation: Any) -> Any:
         return TypedDict(annotation.__name__, fields)  # type: ignore[misc]
     origin, members = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
-        return typing.Union[tuple(map(_supported, members))]  # noqa: UP007 - the members are only known at run time
+        return typing.Union[tuple(map(supported, members))]  # noqa: UP007 - the members are only known at run time
     if origin in (list, dict, tuple, set):
-        return cast("Any", origin)[tuple(map(_supported, members))]
+        return cast("Any", origin)[tuple(map(supported, members))]
     return annotation
 
 
 def _supported_field(hint: Any, required: bool) -> Any:
     if typing.get_origin(hint) in (Required, NotRequired):
         required, hint = typing.get_origin(hint) is Required, typing.get_args(hint)[0]
-    return _supported(hint) if required else NotRequired[_supported(hint)]
+    return supported(hint) if required else NotRequired[supported(hint)]
 
 
 def _refuse_bool(kind: str) -> Callable[[Any], Any]:
@@ -252,12 +256,6 @@ def _refuse_bool(kind: str) -> Callable[[Any], Any]:
         return value
 
     return refuse
-
-
-def _check_email(value: str) -> str:
-    if len(value) > _LONGEST_EMAIL or _EMAIL.fullmatch(value) is None:
-        raise PydanticCustomError("email", "Input should be an e-mail address")
-    return value
 
 
 def _compiles(pattern: str) -> bool:
@@ -386,7 +384,7 @@ def _as_text(kind: str) -> Callable[[str], str]:
 _AS_TEXT: Mapping[str, Callable[[str], str]] = {kind: _as_text(kind) for kind in _MOMENTS}
 _DECLARED: Mapping[str, _PlainType] = {
     "string": _PlainType(StrictStr),
-    "email": _PlainType(StrictStr, (AfterValidator(_check_email),)),
+    "email": _PlainType(StrictStr, (AfterValidator(check_email),)),
     "int": _PlainType(int, (BeforeValidator(_refuse_bool("int")),)),
     "float": _PlainType(FiniteFloat, (BeforeValidator(_refuse_bool("float")),)),
     "bool": _PlainType(bool),

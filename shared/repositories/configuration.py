@@ -51,7 +51,7 @@ class ConfigurationRepository:
             nonlocal is_new
             known = values or {}
             is_new = value.key not in known
-            return {**known, value.key: value.model_dump(mode="json")}
+            return {**known, value.key: value.model_dump(mode="json", exclude={"problem"})}
 
         await self._documents.change(key_text(value.scope), edit)
         return is_new

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shared.errors import ExecutionStopped
+from shared.runtime.places import shown_file
 
 Ending = Literal["returned", "raised", "timeout", "cancelled"]
 StopReason = Literal["timeout", "cancelled"]
@@ -166,8 +167,8 @@ def line_of_task(task: asyncio.Task[Any]) -> str | None:
 
 
 def describe_line(filename: str, line: int, function: str) -> str:
-    """A place in user code, by the file's name alone."""
-    return f"{Path(filename).name}:{line} in {function}"
+    """A place in user code, by the file's path below the workspace."""
+    return f"{shown_file(filename)}:{line} in {function}"
 
 
 def is_user_code(filename: str) -> bool:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import itertools
 import linecache
-import re
 import types
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, cast
 
-from shared.errors import UserError
+from shared.errors import NotAwaitedError, UserError
 from shared.logs.masking import MASK, NOTHING_SECRET, SecretMask
 from shared.runtime.calls import describe_line, is_user_code
+from shared.runtime.places import shown_file
+from shared.runtime.source_lines import is_secret_name, shown_lines, without_password
+from shared.runtime.unawaited import describe_unawaited
+from shared.serialization import to_json
 
 MAX_LOCAL_BYTES = 2 * 1024
 MAX_LOCALS_BYTES = 64 * 1024
@@ -24,9 +27,13 @@ _MAX_FRAMES = 50
 _MAX_CHAIN = 10
 _MAX_DEPTH = 4
 _MAX_ITEMS = 30
-_SECRET_NAME = re.compile(
-    r"passw|passphrase|token|secret|key|authorization|credential|cookie|signature|\bpwd\b", re.IGNORECASE
-)
+MAX_MESSAGE_BYTES = 64 * 1024
+# The first message of a failure is the run's own, which is kept besides.
+_MAX_FIRST_MESSAGE = 2 * 1024
+_MAX_OTHER_TEXT = 8 * 1024
+_MAX_NOTES = 20
+# What says how much was left out.
+_MARKER_BYTES = 64
 
 
 def message_of(error: BaseException) -> str:
@@ -35,6 +42,34 @@ def message_of(error: BaseException) -> str:
         return str(error)
     except Exception as broken:  # noqa: BLE001 - an exception's own __str__ may raise anything
         return f"{type(error).__name__} (its message can't be shown: {type(broken).__name__})"
+
+
+def bounded_message(text: str) -> str:
+    """An error's text as it is kept: at most `MAX_MESSAGE_BYTES`, and says so where it was cut."""
+    return to_json(text, max_bytes=MAX_MESSAGE_BYTES - _MARKER_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What is kept of an exception that ended a run: its class, its text, and what administrators see besides."""
+
+    error_type: str
+    message: str
+    details: dict[str, Any]
+
+
+def failure_of(error: BaseException, mask: SecretMask, *, with_locals: bool) -> Failure:
+    """What is kept of an exception that ended a run; the arguments are those of `describe_failure`."""
+    if isinstance(error, NotAwaitedError):
+        # Nothing raised it but the platform: there are no frames to show.
+        message, line = describe_unawaited(error.awaitables)
+        details: dict[str, Any] = {}
+    else:
+        message, line = mask.text(message_of(error)), user_line_of(error)
+        details = {"failure": describe_failure(error, mask, with_locals=with_locals)}
+    if line is not None:
+        details["where"] = line
+    return Failure(type(error).__name__, message, details)
 
 
 def status_of(error: BaseException) -> int | None:
@@ -58,8 +93,9 @@ def describe_failure(
         with_locals: whether local variables are kept.
 
     Returns:
-        `{"exceptions": [{type, message, relation, frames: [{file, line, function, source, locals}], exceptions}]}`, the
-        one that ended the run first. `relation` says how it belongs to the one before: cause, context or None.
+        `{"exceptions": [{type, message, relation, notes, frames: [{file, line, function, source, locals}],
+        exceptions}]}`, the one that ended the run first. `relation` says how it belongs to the one before: cause,
+        context or None; `notes` are the texts of its `add_note`, where it has any.
     """
     budget = _Budget(mask, MAX_LOCALS_BYTES if with_locals else 0)
     described: list[dict[str, Any]] = []
@@ -90,10 +126,13 @@ def user_line_of(error: BaseException) -> str | None:
 def _describe(error: BaseException, relation: str | None, budget: _Budget, seen: set[int]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "type": type(error).__name__,
-        "message": budget.mask.text(message_of(error)),
+        "message": budget.text(message_of(error), _MAX_OTHER_TEXT if seen != {id(error)} else _MAX_FIRST_MESSAGE),
         "relation": relation,
         "frames": [_describe_frame(frame, line, budget) for frame, line in _user_frames(error)],
     }
+    notes = _notes_of(error)
+    if notes:
+        described["notes"] = [budget.text(note, _MAX_OTHER_TEXT) for note in notes]
     if isinstance(error, BaseExceptionGroup):
         parts: list[dict[str, Any]] = []
         for part in cast("BaseExceptionGroup[BaseException]", error).exceptions[:_MAX_CHAIN]:
@@ -102,6 +141,14 @@ def _describe(error: BaseException, relation: str | None, budget: _Budget, seen:
                 parts.append(_describe(part, None, budget, seen))
         described["exceptions"] = parts
     return described
+
+
+def _notes_of(error: BaseException) -> list[str]:
+    # Whoever sets the attribute may set it to anything.
+    notes: Any = getattr(error, "__notes__", None)
+    if not isinstance(notes, list):
+        return []
+    return [note for note in cast("list[Any]", notes)[:_MAX_NOTES] if isinstance(note, str)]
 
 
 def _user_frames(error: BaseException) -> list[tuple[types.FrameType, int]]:
@@ -120,12 +167,11 @@ def _describe_frame(frame: types.FrameType, line: int, budget: _Budget) -> dict[
     first = max(1, line - _SOURCE_LINES)
     lines = linecache.getlines(code.co_filename, frame.f_globals)
     return {
-        "file": Path(code.co_filename).name,
+        "file": shown_file(code.co_filename),
         "line": line,
         "function": code.co_name,
         "source": {
-            str(n): budget.mask.text(lines[n - 1].rstrip("\n"))
-            for n in range(first, min(len(lines), line + _SOURCE_LINES) + 1)
+            number: budget.mask.text(text) for number, text in shown_lines(lines, first, line + _SOURCE_LINES).items()
         },
         "locals": budget.locals_of(frame),
     }
@@ -138,6 +184,11 @@ class _Budget:
         self.mask = mask
         self._left = left
 
+    def text(self, text: str, longest: int) -> str:
+        """A message or note, as much of it as is kept."""
+        # Masked while it is whole, so that no secret is cut where it can't be told any more.
+        return to_json(self.mask.text(text), max_bytes=longest)
+
     def locals_of(self, frame: types.FrameType) -> dict[str, str]:
         shown: dict[str, str] = {}
         # A module's or script's frame has all its globals here; they come back as the run's variables.
@@ -146,7 +197,7 @@ class _Budget:
         for name, value in list(frame.f_locals.items()):
             if self._left <= 0:
                 break
-            text = MASK if _SECRET_NAME.search(name) else self.mask.text(_shown(value, 0))
+            text = MASK if is_secret_name(name) else self.mask.text(without_password(_shown(value, 0)))
             text = text if len(text) <= MAX_LOCAL_BYTES else text[: MAX_LOCAL_BYTES - 1] + "…"
             self._left -= len(name) + len(text)
             shown[name] = text
@@ -187,4 +238,4 @@ def _shown_container(value: Any, depth: int) -> str:
 
 
 def _shown_item(key: Any, item: Any, depth: int) -> str:
-    return MASK if type(key) is str and _SECRET_NAME.search(key) else _shown(item, depth)
+    return MASK if type(key) is str and is_secret_name(key) else _shown(item, depth)

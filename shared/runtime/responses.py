@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 from shared.logs.buffer import LogBuffer
 from shared.logs.masking import SecretMask
 from shared.models.results import EndpointResponse
-from shared.serialization import MAX_VALUE_BYTES, to_json
+from shared.serialization import MAX_VALUE_BYTES, result_to_json, to_json
 
 Level = Literal["info", "warning", "error"]
 Tell = Callable[[Level, str], None]
@@ -87,6 +87,7 @@ def _body(given: Any, mask: SecretMask, tell: Tell) -> Any:
         return mask.text(given.encode("utf-8", "backslashreplace").decode())
     if isinstance(given, (bytes, bytearray, memoryview)):
         return mask.raw(bytes(cast("bytes", given)))
+    # Where it is no plain JSON, it is converted once: an iterator is used up by that.
     try:
         whole = len(json.dumps(given, ensure_ascii=False, allow_nan=False)) <= MAX_VALUE_BYTES
     except Exception as error:  # noqa: BLE001 - whatever the values' own methods raise; the conversion takes them all
@@ -94,7 +95,7 @@ def _body(given: Any, mask: SecretMask, tell: Tell) -> Any:
         tell("info", f"The answer's body is no plain JSON and was converted ({type(error).__name__}: {error})"[:500])
     if not whole:
         tell("warning", f"The answer's body has more than {MAX_VALUE_BYTES >> 20} MiB of JSON and was cut")
-    return mask.json(to_json(given))
+    return mask.json(result_to_json(given))
 
 
 def _headers(given: Any, mask: SecretMask, tell: Tell) -> dict[str, str]:

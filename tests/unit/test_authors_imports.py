@@ -41,6 +41,7 @@ EXPORTED: dict[str, dict[str, str | None]] = {
         "DefinitionError": None,
         "DuplicateFunctionError": None,
         "ExecutionStopped": None,
+        "NotAwaitedError": None,
         "FieldError": None,
         "FileUnavailableError": None,
         "ForbiddenError": "(message, details=None)",

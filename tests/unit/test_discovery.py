@@ -274,3 +274,46 @@ def test_a_missing_folder_is_an_empty_workspace(tmp_path: Path):
     space.load()
     assert names() == []
     assert space.load_errors == []
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "advice"),
+    [
+        ('@workflow(name="f")\ndef f():\n    yield 1', 3, "a generator can't be decorated; collect what it yields"),
+        ('@workflow(name="f", execution_mod="sync")\ndef f(): ...', 3, "did you mean 'execution_mode'?"),
+        ('@workflow(name="f")\nclass F: ...', 3, "a class can't be decorated; decorate a function"),
+        ('class F:\n    @workflow(name="f")\n    def f(self): ...', 4, "move the function out of its class"),
+        ('@workflow(name="f")\ndef f(ctx, a): ...', 3, "write ctx: ExecutionContext"),
+        ('@workflow(name="f")\ndef f(a, context): ...', 3, "write context: ExecutionContext, or put it first"),
+        ('@workflow(name="f", schedule="every night")\ndef f(): ...', 3, "'every night' has 2 fields and needs five"),
+        ('@workflow(name="f")\n@param("nam", type="string")\ndef f(name: str = ""): ...', 3, "did you mean 'name'?"),
+        ('@workflow(name="f")\n@param("name")\ndef f(name): ...', 4, "missing a required argument: 'type'"),
+    ],
+)
+def test_what_can_not_be_is_refused_with_file_line_and_what_to_write(
+    folder: Path, write: Write, code: str, line: int, advice: str
+):
+    write("wrong.py", f"from shared.decorators import param, workflow\n\n{code}\n")
+    write("good.py", source("good"))
+    found = workspace(folder)
+    found.load()
+    (error,) = found.load_errors
+    assert (error.file, error.line) == ("wrong.py", line)
+    assert advice in error.reason
+    assert [metadata.name for metadata in get_registry().get_all_functions()] == ["good"]
+
+
+def test_a_data_provider_that_is_in_no_file_is_said_once_all_are_loaded(folder: Path, write: Write):
+    head = "from shared.decorators import data_provider, param, workflow\n\n"
+    asks = head + '@workflow(name="asks")\n@param("x", type="string", data_provider="{}")\ndef asks(x=""): ...\n'
+    write("a.py", asks.format("tenantz"))
+    write("z.py", head + '@data_provider(name="tenants")\ndef tenants():\n    return []\n')
+    found = workspace(folder, reload=True)
+    found.load()
+    (error,) = found.load_errors
+    assert error.file == "a.py"
+    assert error.reason.endswith("did you mean 'tenants'?")
+    assert get_registry().has_workflow("asks")
+    write("a.py", asks.format("tenants"))
+    found.load()
+    assert found.load_errors == []

@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, RootModel, model_serializer
 
 from shared.errors import ExecutionStopped
-from shared.serialization import MAX_DEPTH, dumps, result_type, to_json
+from shared.models.results import result_type
+from shared.serialization import MAX_DEPTH, dumps, to_json
 
 
 class Colour(Enum):

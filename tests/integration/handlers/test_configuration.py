@@ -297,6 +297,26 @@ async def test_a_secret_that_can_not_be_had_is_an_error_that_says_why(app: App, 
     assert (answer.status, answer.error_type, answer.error) == ("Failed", "ConfigurationError", message)
 
 
+async def test_a_setting_that_is_not_there_is_named_to_administrators_and_said_once(
+    app: App, caplog: pytest.LogCaptureFixture
+):
+    await put("api_key", "env:NOT_THERE", "secret_ref")
+    for _ in range(3):
+        answer = await run("add", a=1)
+        await get_execution(answer.execution_id, ADMIN)
+    (warning,) = [record for record in caplog.records if "nor masked" in record.message]
+    assert "The app setting is NOT_THERE" in warning.message
+    (value,) = await list_config(ADMIN)
+    assert value.problem == "The app setting NOT_THERE is not there"
+    failed = await run("uses_secret")
+    assert "NOT_THERE" not in str(failed.error)
+    assert failed.details is not None
+    assert failed.details["failure"]["exceptions"][0]["notes"] == ["The app setting is NOT_THERE"]
+    await put("api_key", "env:PARTNER_API_KEY", "secret_ref")
+    (value,) = await list_config(ADMIN)
+    assert value.problem is None
+
+
 async def test_get_config_of_a_secret_says_how_to_get_it(app: App):
     await put("api_key", "env:PARTNER_API_KEY", "secret_ref")
     answer = await run("shows", keys=["api_key"])

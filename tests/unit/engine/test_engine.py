@@ -100,7 +100,8 @@ async def test_what_the_context_is_told_comes_back(run_function: Execute):
     assert (call["integration"], call["status"], call["durationMs"], call["error"]) == ("crm", 200, 12.5, None)
     assert result.progress is not None
     assert (result.progress["fraction"], result.progress["message"]) == (1.0, "beyond")
-    (line,) = result.logs
+    warning, line = result.logs
+    assert (warning["level"], "a fraction from 0 to 1, not 7" in warning["message"]) == ("warning", True)
     assert (line["level"], line["source"], line["data"]) == ("info", "context", {"number": "1.5"})
 
 

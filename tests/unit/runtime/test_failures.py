@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,3 +189,31 @@ async def test_engine_frames_are_cut_off_and_locals_can_be_switched_off(
     finally:
         get_settings.cache_clear()
     assert (result.error_details or {})["failure"]["exceptions"][0]["frames"][0]["locals"] == {}
+
+
+def test_notes_are_kept_with_their_exception():
+    error = ValueError("why")
+    error.add_note("order A-1")
+    error.add_note("with hunter22")
+    (exception,) = described(error, "hunter22")
+    assert exception["notes"] == ["order A-1", "with ••••"]
+    error.__notes__ = 5  # type: ignore[assignment]
+    assert "notes" not in described(error)[0]
+
+
+def test_files_are_named_by_their_path_below_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / "team" / "billing" / "flow.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("def run():\n    token = 'abc123secret'\n    raise ValueError\n")
+    namespace: dict[str, Any] = {}
+    exec(compile(file.read_text(), str(file), "exec"), namespace)
+    monkeypatch.setenv("WORKSPACE_PATH", str(tmp_path))
+    get_settings.cache_clear()
+    try:
+        error = caught(namespace["run"])
+        (frame,) = (frame for frame in described(error)[0]["frames"] if frame["function"] == "run")
+        assert frame["file"] == "team/billing/flow.py"
+        assert user_line_of(error) == "team/billing/flow.py:3 in run"
+        assert frame["source"]["2"] == "    token = ••••"
+    finally:
+        get_settings.cache_clear()

@@ -1,0 +1,1 @@
+"""When a workflow runs by itself: the expressions that say so."""
