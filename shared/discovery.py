@@ -35,6 +35,11 @@ from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS, Settings, get_se
 
 logger = logging.getLogger(__name__)
 
+PACKAGE_HINT = (
+    "A package that workflows need belongs in requirements.txt in the workspace folder; "
+    "`python3 -m dev check`, `run` and `start` install it"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadError:
@@ -241,6 +246,8 @@ def _load_error(module: _Module, error: BaseException) -> LoadError:
     """Where in the workspace an import failed, and why, without any path of the machine."""
     reason = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
     reason = reason.replace(f"{module.root}{os.sep}", "")
+    if isinstance(error, ModuleNotFoundError):
+        reason = f"{reason}. {PACKAGE_HINT}"
     if isinstance(error, SyntaxError) and error.filename:
         place = (Path(error.filename), error.lineno)
     else:
