@@ -76,7 +76,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     new.add_argument("name", metavar="NAME")
     check = commands.add_parser("check", help="load your own workflows and run their tests, in seconds")
     check.add_argument("path", nargs="?", metavar="PATH", help="a file or folder of them; left out, all")
-    commands.add_parser("run", help="run one workflow in this process, without host or storage", parents=[_run_parser()])
+    commands.add_parser(
+        "run", help="run one workflow in this process, without host or storage", parents=[_run_parser()]
+    )
     adopt = commands.add_parser("adopt", help="move a workspace of the former system over: its imports, and a report")
     adopt.add_argument("path", metavar="PATH", help="the workspace folder")
     adopt.add_argument(
@@ -109,9 +111,7 @@ def _run_parser() -> argparse.ArgumentParser:
         metavar="key=value",
         help="what context.get_config finds; a value that is JSON is read as such",
     )
-    run.add_argument(
-        "--secret", action="append", default=[], metavar="key=value", help="what context.get_secret finds"
-    )
+    run.add_argument("--secret", action="append", default=[], metavar="key=value", help="what context.get_secret finds")
     run.add_argument("--pdb", action="store_true", help="when the workflow raises, look at it in the debugger")
     return run
 

@@ -41,7 +41,9 @@ _LOOK_SECONDS = 0.1
 # An installation that says nothing for longer than this looks like one that hangs.
 _TELL_SECONDS = 5.0
 # What pip says of a package that it is busy with.
-_BUSY_WITH = re.compile(r"^\s*(Collecting|Downloading|Building wheels?|Installing collected packages)[: ]", re.MULTILINE)
+_BUSY_WITH = re.compile(
+    r"^\s*(Collecting|Downloading|Building wheels?|Installing collected packages)[: ]", re.MULTILINE
+)
 _LONGEST_SHOWN = 60
 # The lines of pip's and npm's output that name a reason.
 _SAYS_WHY = re.compile(r"ERROR: |npm error (?!code|errno|syscall|path|dest|A complete log)")

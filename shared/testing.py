@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -118,7 +119,9 @@ def _checked(surroundings: dict[str, Any]) -> dict[str, Any]:
     for name, value in surroundings.items():
         kind, described = _KINDS[name]
         if value is not None and not isinstance(value, kind):
-            raise TypeError(f"{name} must be {described}, not {type(value).__name__}: the function has no such parameter")
+            raise TypeError(
+                f"{name} must be {described}, not {type(value).__name__}: the function has no such parameter"
+            )
     return surroundings
 
 
@@ -135,27 +138,25 @@ def _watched(metadata: FunctionMetadata, on_error: Callable[[BaseException], Non
     function = metadata.function
     assert function is not None
     # In the platform's files, so that no frame of it is shown as the author's.
-    if inspect.iscoroutinefunction(function):
+    @contextmanager
+    def watching() -> Generator[None]:
+        try:
+            yield
+        except BaseException as error:
+            on_error(error)
+            raise
 
-        @functools.wraps(function)
-        async def watched(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return await function(*args, **kwargs)
-            except BaseException as error:
-                on_error(error)
-                raise
+    @functools.wraps(function)
+    async def in_coroutine(*args: Any, **kwargs: Any) -> Any:
+        with watching():
+            return await function(*args, **kwargs)
 
-    else:
+    @functools.wraps(function)
+    def in_thread(*args: Any, **kwargs: Any) -> Any:
+        with watching():
+            return function(*args, **kwargs)
 
-        @functools.wraps(function)
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return function(*args, **kwargs)
-            except BaseException as error:
-                on_error(error)
-                raise
-
-    return replace(metadata, function=watched)
+    return replace(metadata, function=in_coroutine if inspect.iscoroutinefunction(function) else in_thread)
 
 
 def _resolver(config: Mapping[str, Any], secrets: Mapping[str, str]) -> SecretResolver:

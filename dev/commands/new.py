@@ -67,7 +67,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def suggested_name(wanted: str, workspace: Path) -> str:
-    """The workflow name nearest to what somebody wanted: `onboard-user` → `onboard_user`, `class` → `class_workflow`."""
+    """The workflow name nearest to what was wanted: `onboard-user` → `onboard_user`, `class` → `class_workflow`."""
     plain = unicodedata.normalize("NFKD", wanted).encode("ascii", "ignore").decode()
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain.removesuffix(".py"))
     name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")

@@ -31,9 +31,8 @@ def main(options: argparse.Namespace) -> int:
     raised: list[TracebackType] = []
 
     def remember(error: BaseException) -> None:
-        # From the author's first frame on.
-        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-            raised.append(error.__traceback__.tb_next)
+        if error.__traceback__ is not None:
+            raised.append(error.__traceback__)
 
     try:
         parameters = {**read_input(options.input), **joined(options.parameters)}

@@ -21,6 +21,7 @@ import aiohttp
 import pytest
 
 from dev.azurite import PROJECT
+from dev.examples import is_shipped
 from tests.support.accounts import StorageAccount
 from tests.support.documentation import CONTRIBUTING, blocks, name_of, pages, read
 
@@ -76,7 +77,7 @@ def clone(tmp_path: Path) -> Path:
     ).stdout
     for name in filter(None, listed.decode().split("\0")):
         source = PROJECT / name
-        if source.is_file() and not name.startswith("tests/"):
+        if source.is_file() and is_shipped(name) and not name.startswith("tests/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
     for installed in (".venv", "node_modules"):

@@ -61,7 +61,8 @@ EXPORTED: dict[str, dict[str, str | None]] = {
     },
     "shared.testing": {
         "TEST_CALLER": None,
-        "run": "async (function, /, config=None, secrets=None, request=None, organization=None, caller=None, **parameters)",
+        "run": "async (function, /, config=None, secrets=None, request=None, organization=None, caller=None, "
+        "**parameters)",
         "run_named": "async (name, parameters, use=None, *, config=None, secrets=None, on_error=None)",
     },
     "shared.webhooks": {

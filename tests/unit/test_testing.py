@@ -61,7 +61,9 @@ async def test_a_parameter_that_is_called_like_an_argument_of_run_gets_its_value
     assert result.result == ["Acme", {"a": 1}, "GLOBAL"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("organization", "acme"), ("caller", "ada"), ("request", {}), ("config", 1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("organization", "acme"), ("caller", "ada"), ("request", {}), ("config", 1)]
+)
 async def test_an_argument_of_another_type_is_named(name: str, value: Any):
     with pytest.raises(TypeError, match=f"^{name} must be a "):
         await run(lambda: 1, **{name: value})
