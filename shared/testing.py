@@ -137,6 +137,7 @@ def _watched(metadata: FunctionMetadata, on_error: Callable[[BaseException], Non
     """The same function, with somebody who sees what it raises."""
     function = metadata.function
     assert function is not None
+
     # In the platform's files, so that no frame of it is shown as the author's.
     @contextmanager
     def watching() -> Generator[None]:
