@@ -99,7 +99,7 @@ def _load(settings: Settings, chosen: Path | None) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     logging.getLogger("shared.discovery").addFilter(lambda record: record.levelno < logging.ERROR)
     workspace = get_workspace()
-    with _naming_slow_imports(settings.workspace_path):
+    with naming_slow_imports(settings.workspace_path):
         workspace.load()
     errors = [error for error in workspace.load_errors if _belongs(error, settings, chosen)]
     for error in errors:
@@ -133,7 +133,7 @@ def _shown(path: Path) -> str:
 
 
 @contextmanager
-def _naming_slow_imports(workspace: Path) -> Iterator[None]:
+def naming_slow_imports(workspace: Path) -> Iterator[None]:
     """Says which line an import hangs at: the user sees a command that does nothing, and does not know why."""
     loading = threading.get_ident()
     done = threading.Event()
