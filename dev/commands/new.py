@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import keyword
+import os
 import re
 import sys
 import unicodedata
 from pathlib import Path
 
+from dev.local_settings import local_environment, workspace_folder
 from dev.setup import PROJECT
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -47,7 +49,7 @@ async def test_{name}_needs_a_name():
 def main(options: argparse.Namespace) -> int:
     """Writes both files, or neither."""
     name: str = options.name
-    workspace = PROJECT / "workspace"
+    workspace = workspace_folder(local_environment(os.environ))
     if _NAME.fullmatch(name) is None:
         reason = "is no workflow name: lower-case letters, digits and '_', first a letter, at most 63"
         return _refuse(f"{name!r} {reason}", suggested_name(name, workspace))
@@ -62,7 +64,7 @@ def main(options: argparse.Namespace) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.format(name=name), encoding="utf-8")
         print(f"Wrote {_shown(path)}")
-    print(f"Try: python3 -m dev run {name} name=Ada\nand: python3 -m dev check workspace/{name}.py")
+    print(f"Try: python3 -m dev run {name} name=Ada\nand: python3 -m dev check {_shown(workspace / f'{name}.py')}")
     return 0
 
 
@@ -87,7 +89,7 @@ def _is_taken_by_python(name: str) -> bool:
 
 
 def _shown(path: Path) -> str:
-    return path.relative_to(PROJECT).as_posix()
+    return path.relative_to(PROJECT).as_posix() if path.is_relative_to(PROJECT) else str(path)
 
 
 def _refuse(reason: str, suggestion: str) -> int:

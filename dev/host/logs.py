@@ -75,7 +75,7 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        if _ENDED <= record.__dict__.keys():
+        if record.__dict__.keys() >= _ENDED:
             text = _end_text(record.__dict__)
             if self._coloured:
                 text = f"\x1b[{31 if record.levelno >= logging.WARNING else 32}m{text}\x1b[0m"

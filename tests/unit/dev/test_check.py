@@ -17,7 +17,8 @@ from dev.setup import PROJECT
 
 FILES = {
     "good.py": (
-        "from shared.decorators import workflow\n\n\n@workflow(name='good')\ndef good(a: int = 1) -> int:\n    return a\n"
+        "from shared.decorators import workflow\n\n\n"
+        "@workflow(name='good')\ndef good(a: int = 1) -> int:\n    return a\n"
     ),
     "team/billing/deep.py": "import good\n\nassert good\n",
     "broken.py": "x = 1\ndef f(:\n",

@@ -96,6 +96,7 @@ def test_run_says_what_is_wrong_and_fails(arguments: list[str], said: str) -> No
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(new, "PROJECT", tmp_path)
+    monkeypatch.setenv("WORKSPACE_PATH", str(tmp_path / "workspace"))
     return tmp_path / "workspace"
 
 
