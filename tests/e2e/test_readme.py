@@ -26,7 +26,7 @@ from tests.support.accounts import StorageAccount
 from tests.support.documentation import CONTRIBUTING, blocks, name_of, pages, read
 
 # Run by the test itself, or what runs the test.
-RUN_ALREADY = ("python3 -m dev start", "python3 -m dev test")
+RUN_ALREADY = ("python3 -m dev start", "python3 -m dev test", "python3 -m dev check")
 # What needs Azure, a subscription and its tools.
 NEEDS_AZURE = re.compile(r"(\w+=\$\()?(az|azd|func) ")
 READY_SECONDS = 60
@@ -106,10 +106,21 @@ async def test_every_command_of_the_documentation_does_what_it_says(clone: Path,
         await ready(f"http://127.0.0.1:{port}/api/health")
         ran = [await asyncio.to_thread(run_steps, page, clone, environ, port) for page in pages()]
         assert sum(ran) > 25
+        await asyncio.to_thread(check_what_a_reader_has, clone, environ)
     finally:
         start.send_signal(signal.SIGTERM)
         await start.wait()
         await said
+
+
+def check_what_a_reader_has(clone: Path, environ: dict[str, str]) -> None:
+    """All that the pages have had a reader write, workflows and their tests, passes `dev check`."""
+    command = [sys.executable, "-m", "dev", "check"]
+    done = subprocess.run(command, cwd=clone, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("greeting", "invoice"):
+        assert (clone / "workspace" / f"{name}.py").exists()
+    assert " passed in " in done.stdout
 
 
 async def ready(url: str) -> None:
