@@ -48,7 +48,10 @@ def main(options: argparse.Namespace) -> int:
             running.kill()
             running.wait()
         raise
-    return max(found, _finish_tests(running) if running is not None else 0)
+    if running is None:
+        print("No tests found")
+        return found
+    return max(found, _finish_tests(running))
 
 
 def test_paths(workspace: Path, chosen: Path | None) -> list[Path]:

@@ -65,7 +65,7 @@ def test_check_names_what_can_not_be_loaded_and_what_fails(workspace: Path):
 
 def test_check_of_one_folder_says_nothing_of_the_others(workspace: Path):
     done = dev_check(workspace, str(workspace / "team"))
-    assert (done.returncode, done.stdout) == (0, "1 workflow and 0 data providers loaded\n")
+    assert (done.returncode, done.stdout) == (0, "1 workflow and 0 data providers loaded\nNo tests found\n")
 
 
 def test_a_path_that_is_not_there_is_said(workspace: Path):
