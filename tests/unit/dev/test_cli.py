@@ -17,6 +17,7 @@ import pytest
 from dev import local_settings
 from dev.cli import main
 from dev.commands import new
+from dev.commands import test as test_command
 from dev.local_settings import LocalSettingsError, local_environment
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -91,6 +92,14 @@ def test_run_says_what_is_wrong_and_fails(arguments: list[str], said: str) -> No
     done = dev("run", *arguments)
     assert done.returncode == 1
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    "path", ["workspace", "workspace/_tests/test_examples.py", "workspace/_tests/test_a.py::test_b"]
+)
+def test_the_tests_of_workflows_are_run_by_check(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert test.main(argparse.Namespace(arguments=["-q", path])) == 1
+    assert capsys.readouterr().err == f"The tests of workflows are run by: python3 -m dev check {path}\n"
 
 
 @pytest.fixture
