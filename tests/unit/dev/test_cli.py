@@ -94,11 +94,9 @@ def test_run_says_what_is_wrong_and_fails(arguments: list[str], said: str) -> No
     assert said in done.stderr
 
 
-@pytest.mark.parametrize(
-    "path", ["workspace", "workspace/_tests/test_examples.py", "workspace/_tests/test_a.py::test_b"]
-)
+@pytest.mark.parametrize("path", ["workspace", "workspace/_tests/test_a.py"])
 def test_the_tests_of_workflows_are_run_by_check(path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert test.main(argparse.Namespace(arguments=["-q", path])) == 1
+    assert test_command.main(argparse.Namespace(arguments=["-q", f"{path}::test_b"])) == 1
     assert capsys.readouterr().err == f"The tests of workflows are run by: python3 -m dev check {path}\n"
 
 
