@@ -7,9 +7,9 @@ import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, FileUnavailableError
 from shared.logs.buffer import LogBuffer
 from shared.logs.masking import NOTHING_SECRET, SecretMask
 from shared.models.base import GLOBAL_SCOPE
@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 SecretResolver = Callable[[str], Awaitable[str]]
+FileReader = Callable[[Any], Awaitable[bytes]]
+T = TypeVar("T")
 
 
 def scope_of(organization: Organization | None) -> str:
@@ -81,24 +83,28 @@ class HttpRequestInfo:
     Attributes:
         method: in upper case.
         headers: names in lower case.
-        query: the query's parameters.
-        body: the raw body.
+        query: the query's parameters; one that comes more than once has its values with commas between them.
+        body: the raw body, as its sender has signed it: with its Content-Encoding, if it has one.
+        left_out: names of the fields that the workflow has no parameter for.
     """
 
     method: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
+    left_out: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The request as it is recorded for a run from the queue."""
         body = base64.b64encode(self.body).decode("ascii")
-        return {"method": self.method, "headers": dict(self.headers), "query": dict(self.query), "body": body}
+        found = {"method": self.method, "headers": dict(self.headers), "query": dict(self.query), "body": body}
+        return {**found, "leftOut": list(self.left_out)} if self.left_out else found
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The request that `as_json` wrote."""
-        return cls(value["method"], value["headers"], value["query"], base64.b64decode(value["body"]))
+        body = base64.b64decode(value["body"])
+        return cls(value["method"], value["headers"], value["query"], body, tuple(value.get("leftOut", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +115,15 @@ class RunAccess:
         configuration: what the run finds configured.
         logs: takes its log.
         stop: says whether it was asked to end; None when nobody can ask.
-        service_loop: the loop that serves triggers, where secrets are resolved.
+        service_loop: the loop that serves triggers, where secrets are resolved and files read.
+        read_file: gives the files that the run was given; called on that loop. None where there are none.
     """
 
     configuration: RunConfiguration = field(default_factory=RunConfiguration)
     logs: LogBuffer = field(default_factory=LogBuffer)
     stop: StopSignal | None = None
     service_loop: asyncio.AbstractEventLoop | None = None
+    read_file: FileReader | None = None
 
 
 class ExecutionContext:
@@ -158,6 +166,7 @@ class ExecutionContext:
         self._config = run.configuration.values
         self._mask = run.configuration.mask
         self._resolve_secret = run.configuration.resolve_secret
+        self._read_file = run.read_file
         self._service_loop = run.service_loop
         self._logs = run.logs
         self._stop = run.stop
@@ -248,12 +257,28 @@ class ExecutionContext:
         """
         if self._resolve_secret is None:
             raise ConfigurationError(f"no secret named {key!r} is configured")
-        if self._service_loop is None or self._service_loop is asyncio.get_running_loop():
-            return await self._resolve_secret(key)
+        return await self._on_service_loop(self._resolve_secret(key))
+
+    async def read_file(self, value: Any) -> bytes:
+        """The bytes of a file that this run was given, at most 100 MiB.
+
+        Args:
+            value: what the workflow got for the file: from a form the object, or its upload id or blob URI; from a
+                multipart request the object. In `shared.testing` and `dev run` the path of a file, too.
+
+        Raises:
+            FileUnavailableError: this run was not given it, it is no longer there, or it is too large.
+            StorageUnavailableError: storage is out of reach.
+        """
+        if self._read_file is None:
+            raise FileUnavailableError("This run was given no such file")
+        return await self._on_service_loop(self._read_file(value))
+
+    async def _on_service_loop(self, found: Awaitable[T]) -> T:
         # Storage and vault clients belong to the loop that serves triggers.
-        return await asyncio.wrap_future(
-            asyncio.run_coroutine_threadsafe(_awaited(self._resolve_secret(key)), self._service_loop)
-        )
+        if self._service_loop is None or self._service_loop is asyncio.get_running_loop():
+            return await found
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_awaited(found), self._service_loop))
 
     def save_checkpoint(self, name: str, data: Any = None) -> None:
         """Keeps a snapshot of `data` with the run's record, as it is now."""
@@ -347,22 +372,7 @@ def collected_by(context: ExecutionContext) -> Collected:
     )
 
 
-def masked_response(response: EndpointResponse, mask: SecretMask) -> EndpointResponse:
-    """The answer without secrets; what is no text, no bytes and no JSON becomes JSON."""
-    if mask.empty:
-        return response
-    body = response.body
-    if isinstance(body, str):
-        body = mask.text(body)
-    elif isinstance(body, (bytes, bytearray)):
-        body = mask.raw(bytes(body))
-    elif body is not None:
-        body = mask.json(to_json(body))
-    headers = {str(name): mask.text(str(value)) for name, value in (response.headers or {}).items()}
-    return EndpointResponse(body, response.status_code, headers if response.headers is not None else None)
-
-
-async def _awaited(awaitable: Awaitable[str]) -> str:
+async def _awaited(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 

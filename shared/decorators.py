@@ -27,9 +27,10 @@ from shared.registry import (
     get_registry,
     place_of,
 )
+from shared.webhook_signatures import check_deliveries
 
-VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email")
-VALID_METHODS = ("GET", "POST", "PUT", "DELETE")
+VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email", "date", "datetime")
+VALID_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _ATTRIBUTE = "__workflow_definition__"
@@ -126,8 +127,8 @@ def resolve_parameters(metadata: FunctionMetadata) -> None:
     if not definition.declared:
         return
     for parameter in definition.declared:
-        # Once more: only now is the annotation known that the default has to fit.
-        check_parameter(parameter)
+        # Once more: only now is the annotation known that the default and the choices have to fit.
+        _check_declared(parameter, metadata.place)
     signature = read_signature(definition.function)
     declared = {parameter.name for parameter in definition.declared}
     for name in sorted(declared):
@@ -157,6 +158,8 @@ def workflow(
     disable_global_key: bool = False,
     public_endpoint: bool = False,
     source: str | None = None,
+    verify: str | None = None,
+    dedupe_header: str | None = None,
 ) -> Callable[[F], F]: ...
 def workflow(
     name: Any = None,
@@ -172,6 +175,8 @@ def workflow(
     disable_global_key: bool = False,
     public_endpoint: bool = False,
     source: str | None = None,
+    verify: str | None = None,
+    dedupe_header: str | None = None,
 ) -> Any:
     """Makes a function a workflow: `@workflow(name="greet", …)`, or just `@workflow`.
 
@@ -186,10 +191,13 @@ def workflow(
         retry_policy: for async runs; see `RetryPolicy`; left out, one attempt.
         schedule: an NCRONTAB expression.
         endpoint_enabled: whether /api/endpoints/{name} calls it.
-        allowed_methods: which of GET, POST, PUT and DELETE that endpoint takes.
+        allowed_methods: which of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS that endpoint takes.
         disable_global_key: whether the endpoint takes only keys made for this workflow.
         public_endpoint: whether the endpoint takes calls without any key.
         source: where the function comes from; left out, by where its file lies.
+        verify: how a call of the endpoint proves who sent it, such as `github:SECRET_NAME`; see
+            `shared.webhook_signatures`. Checked before anything is recorded or answered.
+        dedupe_header: the header that holds the id of a delivery: one that comes again gets the first run's answer.
 
     Raises:
         DefinitionError: a value can't be; the message says which, and where.
@@ -207,6 +215,7 @@ def workflow(
         unknown = [method for method in methods if method not in VALID_METHODS]
         _check(bool(methods) and not unknown, f"allowed_methods must be some of {', '.join(VALID_METHODS)}", place)
         _check_retry_policy(retry_policy, place)
+        _check_deliveries(verify, dedupe_header, public_endpoint, place)
         fields = {
             "description": own_description,
             "category": category,
@@ -220,6 +229,8 @@ def workflow(
             "disable_global_key": disable_global_key,
             "public_endpoint": public_endpoint,
             "source": source,
+            "verify": verify,
+            "dedupe_header": dedupe_header,
         }
         definition = _Definition.of(function)
         if definition.metadata is not None:
@@ -322,16 +333,20 @@ def param(
             help_text=help_text,
             has_default=default_value is not None,
         )
-        try:
-            check_parameter(parameter)
-        except DefinitionError as error:
-            raise DefinitionError(f"{error}: {place}") from None
+        _check_declared(parameter, place)
         # Decorators are applied from the bottom up; the order that the reader sees is the one to keep.
         definition.declared.insert(0, parameter)
         definition.refresh()
         return function
 
     return decorate
+
+
+def _check_declared(parameter: WorkflowParameter, place: str) -> None:
+    try:
+        check_parameter(parameter)
+    except DefinitionError as error:
+        raise DefinitionError(f"{error}: {place}") from None
 
 
 def _told(name: object, description: str, function: Callable[..., Any]) -> tuple[Any, str]:
@@ -374,3 +389,10 @@ def _check_retry_policy(policy: Any, place: str) -> None:
             _check_number(f"retry_policy {field}", policy[field], low, high, place)
     whole = isinstance(policy.get("max_attempts", 1), int)
     _check(whole, "retry_policy max_attempts must be a whole number", place)
+
+
+def _check_deliveries(verify: object, dedupe_header: object, is_public: bool, place: str) -> None:
+    try:
+        check_deliveries(verify, dedupe_header, is_public=is_public)
+    except DefinitionError as error:
+        raise DefinitionError(f"{error}: {place}") from None

@@ -16,12 +16,13 @@ from functools import lru_cache
 from typing import Any, cast
 
 from shared.configuration.values import Configuration
-from shared.context import ExecutionContext, RunAccess, RunConfiguration, collected_by, masked_response
+from shared.context import ExecutionContext, RunAccess, RunConfiguration, collected_by
 from shared.data_providers.cache import ProviderCache
 from shared.data_providers.cache_key import cache_key
 from shared.data_providers.options import options_of
 from shared.errors import FunctionNotFoundError, InvalidInputError, PlatformError, ProviderFailedError
-from shared.execution_request import ExecutionRequest, RunControl
+from shared.execution_request import ExecutionRequest, RunControl, note_left_out
+from shared.logs.buffer import LogBuffer
 from shared.logs.capture import capture_into
 from shared.logs.masking import SecretMask
 from shared.models.executions import ExecutionStatus
@@ -30,12 +31,14 @@ from shared.parameters.validation import CallPlan, plan_of
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_registry
 from shared.runtime.calls import Outcome
 from shared.runtime.endings import result_of
-from shared.runtime.failures import describe_failure, message_of, user_line_of
+from shared.runtime.failures import describe_failure, message_of, status_of, user_line_of
+from shared.runtime.responses import take_response
 from shared.runtime.watch import run_in_thread, run_on_loop
 from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_parameters, compile_script
 from shared.serialization import result_type, to_json
 from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS, get_settings
 from shared.telemetry import execution_span
+from shared.uploaded_files import FileStore, GivenFiles
 
 __all__ = [
     "Engine",
@@ -66,6 +69,7 @@ class PreparedExecution:
         kind: what is run, and as what.
         parameters: as they were validated.
         limit_seconds: how long the run may take, by what the function says and what it is run as.
+        secrets: the values of parameters that are not to be shown.
         metadata, plan: of the function; None for a script.
         script: None for a function.
     """
@@ -75,6 +79,7 @@ class PreparedExecution:
     kind: Kind
     parameters: dict[str, Any]
     limit_seconds: float
+    secrets: frozenset[str] = frozenset()
     metadata: FunctionMetadata | None = None
     plan: CallPlan | None = None
     script: Script | None = None
@@ -140,6 +145,7 @@ def prepare(request: ExecutionRequest, metadata: FunctionMetadata | None = None)
         name=metadata.name,
         kind=use,
         parameters=plan.validator.validate(request.parameters),
+        secrets=request.secrets,
         limit_seconds=min(limit, DATA_PROVIDER_LIMIT_SECONDS) if use == DATA_PROVIDER else limit,
         metadata=metadata,
         plan=plan,
@@ -164,10 +170,14 @@ class Engine:
     Args:
         configuration: what runs find configured; None for an app without storage.
         cache: answers of data providers that can be given again.
+        files: where uploaded files lie; None for an app without storage.
     """
 
-    def __init__(self, configuration: Configuration | None, cache: ProviderCache) -> None:
+    def __init__(
+        self, configuration: Configuration | None, cache: ProviderCache, files: FileStore | None = None
+    ) -> None:
         self._configuration = configuration
+        self._files = files
         self._cache = cache
 
     async def execute(self, request: ExecutionRequest, control: RunControl | None = None) -> ExecutionResult:
@@ -215,7 +225,11 @@ class Engine:
     async def _run(self, prepared: PreparedExecution, control: RunControl) -> ExecutionResult:
         request, logs = prepared.request, control.logs
         configuration = await self._configuration_of(request, control)
+        if prepared.secrets:
+            configuration = replace(configuration, mask=SecretMask(prepared.secrets, configuration.mask))
         logs.mask = configuration.mask
+        note_left_out(request, logs)
+        read_file = control.read_file or GivenFiles(request.files, self._files).read
         context = control.context = ExecutionContext(
             user_id=request.caller.user_id,
             email=request.caller.email,
@@ -226,12 +240,12 @@ class Engine:
             is_function_key=request.is_function_key,
             attempt=request.attempt,
             request=request.http,
-            _run=RunAccess(configuration, logs, control.stop, asyncio.get_running_loop()),
+            _run=RunAccess(configuration, logs, control.stop, asyncio.get_running_loop(), read_file),
         )
         limit = prepared.limit_seconds
         if control.limit_seconds is not None:
             limit = min(limit, control.limit_seconds)
-        call = _Call(prepared, context, configuration.mask)
+        call = _Call(prepared, context, logs)
         with execution_span(
             name=prepared.name,
             kind=prepared.kind,
@@ -297,10 +311,11 @@ class _Call:
     block.
     """
 
-    def __init__(self, prepared: PreparedExecution, context: ExecutionContext, mask: SecretMask) -> None:
+    def __init__(self, prepared: PreparedExecution, context: ExecutionContext, logs: LogBuffer) -> None:
         self.prepared = prepared
         self._context = context
-        self._mask = mask
+        self._logs = logs
+        self._mask = logs.mask
         script = prepared.script
         self._script_run = ScriptRun(script, context, prepared.parameters) if script is not None else None
 
@@ -347,8 +362,7 @@ class _Call:
                 message = f"The data provider {self.prepared.name!r} gave no options: {error.message}"
                 return self._failed(error.code, message, {})
         if isinstance(value, EndpointResponse):
-            answer = {"statusCode": value.status_code, "body": self._json(value.body)}
-            return self._succeeded(answer, masked_response(value, self._mask))
+            return self._succeeded(*take_response(value, self._logs))
         return self._succeeded(self._json(value))
 
     def _succeeded(self, value: Any, response: EndpointResponse | None = None) -> ExecutionResult:
@@ -372,15 +386,16 @@ class _Call:
         line = user_line_of(error)
         if line is not None:
             details["where"] = line
-        return self._failed(type(error).__name__, self._mask.text(message_of(error)), details)
+        return self._failed(type(error).__name__, self._mask.text(message_of(error)), details, status_of(error))
 
-    def _failed(self, error_type: str, message: str, details: dict[str, Any]) -> ExecutionResult:
+    def _failed(self, kind: str, message: str, details: dict[str, Any], status: int | None = None) -> ExecutionResult:
         return ExecutionResult(
             execution_id=self.prepared.request.execution_id,
             status=ExecutionStatus.FAILED,
-            error_type=error_type,
+            error_type=kind,
             error_message=message,
             error_details=details,
+            error_status_code=status,
             variables=self._variables(),
         )
 

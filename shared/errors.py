@@ -3,6 +3,8 @@
 Answers: each knows the code and the HTTP status that it is answered with (docs/calling.md).
 
 * PlatformError                        500
+  - WorkflowFailedError                500
+    + WorkflowTimeoutError             504
   - BadRequestError                    400
   - InvalidInputError                  400
   - UnauthorizedError                  401
@@ -11,18 +13,21 @@ Answers: each knows the code and the HTTP status that it is answered with (docs/
     + FunctionNotFoundError            404
   - MethodNotAllowedError              405
   - ConflictError                      409
+  - LengthRequiredError                411
   - PreconditionFailedError            412
   - PayloadTooLargeError               413
+  - UnsupportedMediaTypeError          415
   - TooManyRequestsError               429
   - ProviderFailedError                502
   - ServiceUnavailableError            503
     + StorageUnavailableError          503
   - ProviderTimeoutError               504
 
-In a run: workflows raise the first and get the second from the context; the third makes user code stop.
+In a run: workflows raise the first and get the next two from the context; the last makes user code stop.
 
 * UserError
 * ConfigurationError
+* FileUnavailableError
 * ExecutionStopped
 
 At start: a setting that can't be used keeps the app from starting, a definition that can't be keeps its file out.
@@ -65,9 +70,45 @@ class PlatformError(Exception):
         self.details = details
 
     @property
+    def answer_status(self) -> int:
+        """The HTTP status of the answer."""
+        return self.status
+
+    @property
     def headers(self) -> dict[str, str]:
         """Headers that belong to the answer, besides the usual ones."""
         return {}
+
+
+class WorkflowFailedError(PlatformError):
+    """The workflow behind an endpoint ran and failed, or was cancelled. A `UserError` of its own has its status.
+
+    Args:
+        message: as in `PlatformError`.
+        details: as in `PlatformError`; `executionId` is always there.
+        user_status: of the `UserError` that the workflow raised, 400 to 499; None for any other failure.
+    """
+
+    code = "WorkflowFailed"
+    answer_headers: ClassVar[Mapping[str, str]] = {
+        "Execution-Recorded": "`false` when storage went away during the run, so that its record comes later",
+        "Idempotent-Replayed": "`true` when an earlier call began the execution",
+    }
+
+    def __init__(self, message: str, details: Mapping[str, Any], user_status: int | None = None) -> None:
+        super().__init__(message, details)
+        self._user_status = user_status
+
+    @property
+    def answer_status(self) -> int:
+        return self.status if self._user_status is None else self._user_status
+
+
+class WorkflowTimeoutError(WorkflowFailedError):
+    """The workflow behind an endpoint was stopped at its time limit."""
+
+    code = "WorkflowTimeout"
+    status = 504
 
 
 class BadRequestError(PlatformError):
@@ -141,6 +182,13 @@ class ConflictError(PlatformError):
     status = 409
 
 
+class LengthRequiredError(PlatformError):
+    """The request's body came in chunks and was dropped on its way: it must be sent with its length."""
+
+    code = "LengthRequired"
+    status = 411
+
+
 class PreconditionFailedError(PlatformError):
     """The thing was changed since the caller read it."""
 
@@ -153,6 +201,27 @@ class PayloadTooLargeError(PlatformError):
 
     code = "PayloadTooLarge"
     status = 413
+
+
+class UnsupportedMediaTypeError(PlatformError):
+    """The request's body has a type, charset or coding that can't be read here.
+
+    Args:
+        message: as in `PlatformError`.
+        codings: those that can be read, where the body has another (RFC 9110, section 15.5.16).
+    """
+
+    code = "UnsupportedMediaType"
+    status = 415
+    answer_headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "The codings that can be read"}
+
+    def __init__(self, message: str, codings: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.codings = list(codings)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Accept-Encoding": ", ".join(self.codings)} if self.codings else {}
 
 
 class _RetryLaterError(PlatformError):
@@ -219,11 +288,34 @@ class ProviderTimeoutError(PlatformError):
 
 
 class UserError(Exception):
-    """Raised by a workflow to tell its caller something: the message is shown to the caller as it is."""
+    """Raised by a workflow to tell its caller something: the message is shown to the caller as it is.
+
+    Args:
+        message: a sentence for the caller.
+        status_code: 400 to 499, the answer's status at `/api/endpoints`; left out, that of the class, 400. The other
+            ways in answer 200 with the status `Failed`.
+
+    Raises:
+        ValueError: the status is another.
+    """
+
+    status_code: int = 400
+
+    def __init__(self, message: object = "", status_code: int | None = None) -> None:
+        super().__init__(message)
+        if status_code is None:
+            return
+        if type(status_code) is bool or not isinstance(status_code, int) or not 400 <= status_code <= 499:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"UserError takes a status_code from 400 to 499, not {status_code!r}")
+        self.status_code = int(status_code)
 
 
 class ConfigurationError(Exception):
     """Workflow code asked for a configuration value or a secret that can't be had."""
+
+
+class FileUnavailableError(Exception):
+    """An uploaded file can't be read: the run was not given it, it is gone, or it is too large."""
 
 
 class ExecutionStopped(BaseException):

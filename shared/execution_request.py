@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
-from shared.context import Caller, ExecutionContext, HttpRequestInfo, Organization, RunConfiguration, scope_of
+from shared.context import (
+    Caller,
+    ExecutionContext,
+    FileReader,
+    HttpRequestInfo,
+    Organization,
+    RunConfiguration,
+    scope_of,
+)
 from shared.logs.buffer import LogBuffer
 from shared.registry import Use
 from shared.runtime.calls import StopSignal
@@ -34,6 +42,9 @@ class ExecutionRequest:
         attempt: 1 at the first try.
         trigger: what made it run: a call, or a message of the queue.
         http: the request behind an endpoint.
+        rerun_of: the execution that is done again; None for one of its own.
+        secrets: texts among the parameters that are not to be shown: what stands in a form's fields for passwords.
+        files: the uploaded files among the parameters, by upload id: `blobName` and `size`.
         result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
     """
 
@@ -54,12 +65,21 @@ class ExecutionRequest:
     attempt: int = 1
     trigger: Literal["http", "queue"] = "http"
     http: HttpRequestInfo | None = None
+    rerun_of: str | None = None
+    secrets: frozenset[str] = frozenset()
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     result_token_digest: str | None = None
 
     @property
     def scope(self) -> str:
         """The organization's id, or `GLOBAL`."""
         return scope_of(self.organization)
+
+
+def note_left_out(request: ExecutionRequest, logs: LogBuffer) -> None:
+    """Names in the log, once, what an endpoint's caller sent and the workflow has no parameter for."""
+    if request.http is not None and request.http.left_out and request.attempt == 1:
+        logs.add("debug", f"Left out, for want of a parameter: {', '.join(request.http.left_out)}", "engine")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,6 +91,7 @@ class RunControl:
         logs: where its log is collected, for one who wants to read it meanwhile.
         limit_seconds: bounds the run besides the function's own timeout_seconds; None for no other bound.
         configuration: what the run finds configured, in the place of what is stored for its scope; None for that.
+        read_file: gives the files that the run was given, in the place of storage; None for that.
         context: of the run, once it has begun; progress can be read from it meanwhile.
     """
 
@@ -78,4 +99,5 @@ class RunControl:
     logs: LogBuffer = field(default_factory=LogBuffer)
     limit_seconds: float | None = None
     configuration: RunConfiguration | None = None
+    read_file: FileReader | None = None
     context: ExecutionContext | None = None

@@ -108,6 +108,8 @@ class FunctionMetadata:
     source_file: str | None = None
     source_line: int | None = None
     code_version: str | None = None
+    verify: str | None = None
+    dedupe_header: str | None = None
     derived: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
 
     def has_tag(self, tag: str) -> bool:

@@ -25,6 +25,9 @@ from shared.errors import ConfigurationError
 from shared.logs.masking import SecretMask
 from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, Use, staging
 from shared.repositories.ids import new_execution_id
+from shared.uploaded_files import local_file, read_local
+
+__all__ = ["TEST_CALLER", "local_file", "run", "run_named"]
 
 TEST_CALLER = Caller(user_id="test", email="test@example.com", name="Test")
 
@@ -49,8 +52,9 @@ async def run(
         request: `context.request`, as a call of the workflow's endpoint sets it.
         organization: the organization that the run belongs to; left out, the scope is GLOBAL.
         caller: who asked for the run, no administrator; left out, an administrator called Test.
-        **parameters: the input, as a caller would send it. A parameter of the function's own that is called like one
-            of the arguments above takes what is given by that name.
+        **parameters: the input, as a caller would send it. A file of this machine is given as `local_file(path)`, which
+            is what a workflow gets for an uploaded one; `context.read_file` takes plain paths, too. A parameter of the
+            function's own that is called like one of the arguments above takes what is given by that name.
 
     Returns:
         status, result, logs, error_message and all else that the run came to. Nothing of what the function raises is
@@ -199,4 +203,4 @@ async def _execute(
         SecretMask(secrets.values()),
         _resolver(config, secrets),
     )
-    return await execute(execution, RunControl(configuration=configuration))
+    return await execute(execution, RunControl(configuration=configuration, read_file=read_local))

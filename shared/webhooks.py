@@ -1,24 +1,18 @@
 """Signatures of webhooks: whether a request really comes from the system that shares a secret with the workflow.
 
-For workflows behind an endpoint: `verify_github(secret, context.request)`.
+`@workflow(verify="github:SECRET_NAME")` checks it before anything is run. These are for workflows that check by
+themselves: `verify_github(secret, context.request)`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-import time
+from dataclasses import replace
 
 from shared.context import HttpRequestInfo
 from shared.errors import UserError
+from shared.webhook_signatures import SignatureRefusedError, Verification, read_verification
 
-_GITHUB_HEADER = "x-hub-signature-256"
-_STRIPE_HEADER = "stripe-signature"
-_HEX = re.compile(r"[0-9a-f]{64}")
-_SECONDS = re.compile(r"[0-9]{1,12}")
-# While a secret is changed, Stripe signs with each that is valid.
-_MOST_SIGNATURES = 10
+_REFUSED = 401
 
 
 def verify_github(secret: str, request: HttpRequestInfo | None) -> None:
@@ -31,13 +25,10 @@ def verify_github(secret: str, request: HttpRequestInfo | None) -> None:
         request: `context.request`; None for a run that did not come through an endpoint.
 
     Raises:
-        UserError: the signature is missing or wrong.
+        UserError: the signature is missing or wrong; at an endpoint it is answered with 401.
         ValueError: the secret is empty.
     """
-    body, header = _signed(secret, request, _GITHUB_HEADER)
-    prefix, _, given = header.partition("=")
-    if prefix != "sha256" or not _matches(secret, body, [given]):
-        raise UserError("The webhook's signature is wrong")
+    _verify(read_verification("github:given"), secret, request)
 
 
 def verify_stripe(
@@ -54,30 +45,15 @@ def verify_stripe(
         now: seconds since 1970; left out, the present.
 
     Raises:
-        UserError: the signature is missing, wrong, or too old.
+        UserError: the signature is missing, wrong, or too old; at an endpoint it is answered with 401.
         ValueError: the secret is empty.
     """
-    body, header = _signed(secret, request, _STRIPE_HEADER)
-    parts = [part.strip().partition("=") for part in header.split(",")]
-    times = [value for name, _, value in parts if name == "t" and _SECONDS.fullmatch(value)]
-    signatures = [value for name, _, value in parts if name == "v1"][:_MOST_SIGNATURES]
-    if len(times) != 1 or not _matches(secret, f"{times[0]}.".encode() + body, signatures):
-        raise UserError("The webhook's signature is wrong")
-    present = time.time() if now is None else now
-    if abs(present - int(times[0])) > tolerance_seconds:
-        raise UserError("The webhook's signature is too old")
+    _verify(replace(read_verification("stripe:given"), tolerance=tolerance_seconds), secret, request, now)
 
 
-def _signed(secret: str, request: HttpRequestInfo | None, header: str) -> tuple[bytes, str]:
-    if not secret:
-        raise ValueError("The webhook's secret is empty; anybody could sign with it")
-    found = request.headers.get(header) if request is not None else None
-    if request is None or found is None:
-        raise UserError("The webhook's signature is missing")
-    return request.body, found
-
-
-def _matches(secret: str, signed: bytes, given: list[str]) -> bool:
-    expected = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
-    # Each comparison takes a time that says nothing about how much of it is right.
-    return any(hmac.compare_digest(expected, one) for one in given if _HEX.fullmatch(one))
+def _verify(verification: Verification, secret: str, request: HttpRequestInfo | None, now: float | None = None) -> None:
+    given = request or HttpRequestInfo("POST")
+    try:
+        verification.check(secret, given.headers, given.body, now=now)
+    except SignatureRefusedError as error:
+        raise UserError(str(error), _REFUSED) from None

@@ -16,7 +16,7 @@ from dev.local_settings import LocalSettingsError, local_environment
 from shared.discovery import PACKAGE_HINT
 from shared.engine import ExecutionResult
 from shared.errors import FunctionNotFoundError, SettingsError
-from shared.testing import run_named
+from shared.testing import local_file, run_named
 
 # How an exception belongs to the one that is shown before it.
 _RELATIONS = {"cause": "caused by ", "context": "raised while handling "}
@@ -73,20 +73,22 @@ def read_input(path: str | None) -> dict[str, Any]:
     return found
 
 
-def joined(arguments: Sequence[str]) -> dict[str, str | list[str]]:
+def joined(arguments: Sequence[str]) -> dict[str, Any]:
     """The parameters of `key=value` arguments; one that is given several times is a list.
 
     Raises:
         UsageError: one is not of this form.
     """
-    found: dict[str, str | list[str]] = {}
+    found: dict[str, list[Any]] = {}
     for key, value in _pairs(arguments):
-        before = found.get(key)
-        if before is None:
-            found[key] = value
-        else:
-            found[key] = [*(before if isinstance(before, list) else [before]), value]
-    return found
+        found.setdefault(key, []).append(_file_or_text(value))
+    return {key: values if len(values) > 1 else values[0] for key, values in found.items()}
+
+
+def _file_or_text(value: str) -> Any:
+    # As with curl; text that begins so, and names no file, is meant as it stands.
+    is_file = value.startswith("@") and Path(value[1:]).is_file()
+    return local_file(value[1:]) if is_file else value
 
 
 def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -16,15 +16,14 @@ from functions.http.routes import IDEMPOTENCY_KEY, ROUTES, AnyContent, Nothing, 
 from shared.access.principal import Access, Principal, authorize, refuse_forged
 from shared.context import HttpRequestInfo
 from shared.errors import (
-    BadRequestError,
     FieldError,
     InvalidInputError,
-    PayloadTooLargeError,
     PlatformError,
     UnauthorizedError,
 )
 from shared.executions.idempotency import IdempotencyKey
-from shared.handlers.json_bodies import read_json
+from shared.handlers.encoded_fields import FieldValues, joined, read_query
+from shared.handlers.request_bodies import check_arrival, read_json_object
 from shared.handlers.services import get_services
 from shared.models.errors import ErrorResponse
 from shared.settings.environment import get_settings
@@ -32,7 +31,6 @@ from shared.telemetry import continue_trace
 
 logger = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 10 * 1024 * 1024
 # Azure reads keys from this query parameter; it is neither passed on nor recorded.
 _KEY_PARAMETER = "code"
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -50,6 +48,8 @@ class Call(Generic[BodyT, QueryT]):
         body, query: read as the route's models.
         path: the route's parameters.
         http: the request as it came, without the query parameter that is Azure's.
+        url: the whole address that was called, which signatures are made of.
+        query_values: the query's parameters; one that comes more than once is a list.
         route: method and path of the request, below `/api`.
         declared: the route as it is declared.
     """
@@ -59,6 +59,8 @@ class Call(Generic[BodyT, QueryT]):
     query: QueryT
     path: Mapping[str, str]
     http: HttpRequestInfo
+    url: str
+    query_values: FieldValues
     route: str
     declared: Route
 
@@ -148,7 +150,8 @@ def route(
 
     def decorate(entry_point: EntryPoint[BodyT, QueryT]) -> EntryPoint[BodyT, QueryT]:
         async def serve(req: func.HttpRequest) -> func.HttpResponse:
-            return await _guarded(req, functools.partial(_serve, declared, entry_point, req))
+            response = await _guarded(req, functools.partial(_serve, declared, entry_point, req))
+            return _without_body(response) if method == "HEAD" else response
 
         register(blueprint, name, path, [method], serve)
         return entry_point
@@ -175,13 +178,16 @@ async def _serve(declared: Route, entry_point: EntryPoint[Any, Any], req: func.H
     authorize(principal, declared.access)
     if declared.method != "GET" or declared.runs_code:
         refuse_forged(principal, headers, declared.method)
-    query = {name: value for name, value in req.params.items() if name.lower() != _KEY_PARAMETER}
+    query = {name: value for name, value in read_query(req.url).items() if name.lower() != _KEY_PARAMETER}
+    raw = req.get_body()
     call = Call(
         principal_or_none=principal,
-        body=_read_body(req, declared.body),
+        body=await _read_body(headers, raw, declared.body),
         query=_read_query(query, declared.query),
         path=dict(req.route_params),
-        http=HttpRequestInfo(declared.method, headers, query, req.get_body()),
+        http=HttpRequestInfo(declared.method, headers, {name: joined(value) for name, value in query.items()}, raw),
+        url=req.url,
+        query_values=query,
         route=f"{declared.method} {declared.path.format_map(req.route_params)}",
         declared=declared,
     )
@@ -203,9 +209,14 @@ async def _guarded(req: func.HttpRequest, serve: Callable[[], Awaitable[func.Htt
 
 def error_response(error: PlatformError) -> func.HttpResponse:
     """The answer that an error becomes."""
+    return _response(error_reply(error))
+
+
+def error_reply(error: PlatformError, headers: Mapping[str, str] | None = None) -> Reply:
+    """The same, with headers besides."""
     details = dict(error.details) if error.details is not None else None
     model = ErrorResponse(error=error.code, message=error.message, details=details)
-    return _response(Reply(model, error.status, error.headers))
+    return Reply(model, error.answer_status, {**error.headers, **(headers or {})})
 
 
 def _response(reply: Reply | RawReply) -> func.HttpResponse:
@@ -221,29 +232,37 @@ def _response(reply: Reply | RawReply) -> func.HttpResponse:
     return func.HttpResponse(text, status_code=reply.status, headers=headers, mimetype="application/json")
 
 
-def _read_body(req: func.HttpRequest, model: type[BodyT]) -> BodyT:
+def _without_body(response: func.HttpResponse) -> func.HttpResponse:
+    """The same answer as a HEAD has it (RFC 9110, section 9.3.2)."""
+    return func.HttpResponse(
+        status_code=response.status_code,
+        headers=dict(response.headers),
+        mimetype=response.mimetype,
+        charset=response.charset,
+    )
+
+
+async def _read_body(headers: Mapping[str, str], raw: bytes, model: type[BodyT]) -> BodyT:
     if cast("type[BaseModel]", model) is Nothing:
         # A client may send a body with any method; where none is read, it is no error.
         return model()
-    raw = req.get_body()
-    if len(raw) > MAX_BODY_BYTES:
-        raise PayloadTooLargeError(f"The body has {len(raw)} bytes; at most {MAX_BODY_BYTES} are taken")
+    check_arrival(headers, raw)
     if cast("type[BaseModel]", model) is AnyContent:
         return model()
-    try:
-        value: Any = read_json(raw) if raw.strip() else {}
-    except ValueError as error:
-        raise BadRequestError(f"The body is no JSON: {error}") from None
-    if not isinstance(value, dict):
-        kind = {list: "an array", str: "a string", type(None): "null"}.get(cast("type[Any]", type(value)), "a value")
-        raise BadRequestError(f"The body must be a JSON object, not {kind}")
-    return _validated(model, value, "body")
+    return _validated(model, await read_json_object(headers, raw), "body")
 
 
-def _read_query(values: Mapping[str, str], model: type[QueryT]) -> QueryT:
+def _read_query(values: FieldValues, model: type[QueryT]) -> QueryT:
     if cast("type[BaseModel]", model) in (Nothing, AnyContent):
         return model()
-    return _validated(model, dict(values), "query")
+    own = {text for name, field in model.model_fields.items() for text in (name, field.alias or name)}
+    # A field of the model that is empty is left out, as pages send filters that nobody has filled in.
+    given = {
+        name: joined(value) if name in own else value
+        for name, value in values.items()
+        if not (name in own and value == "")
+    }
+    return _validated(model, given, "query")
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

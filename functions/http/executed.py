@@ -14,11 +14,17 @@ EXECUTED_ANSWERS: dict[int, object] = {
 }
 
 
-def executed_reply(executed: Executed) -> Reply:
-    """200 with what the run came to, or 202 with where to look for it."""
+def headers_of(executed: Executed) -> dict[str, str]:
+    """What the answer's headers say of it, whatever the run came to."""
     headers = {} if executed.recorded else {"Execution-Recorded": "false"}
     if executed.replayed:
         headers["Idempotent-Replayed"] = "true"
+    return headers
+
+
+def executed_reply(executed: Executed) -> Reply:
+    """200 with what the run came to, or 202 with where to look for it."""
+    headers = headers_of(executed)
     if isinstance(executed.answer, ExecutionAccepted):
         return Reply(executed.answer, 202, {**headers, "Location": executed.answer.links.self_})
     return Reply(executed.answer, 200, headers)

@@ -15,12 +15,14 @@ from shared.errors import (
     ConflictError,
     ForbiddenError,
     InvalidInputError,
+    LengthRequiredError,
     NotFoundError,
     PayloadTooLargeError,
     PlatformError,
     PreconditionFailedError,
     ServiceUnavailableError,
     UnauthorizedError,
+    UnsupportedMediaTypeError,
 )
 from shared.models.base import ApiModel
 
@@ -153,7 +155,7 @@ class Route:
         """Every error that a request may come to here."""
         found = {*_ANYWHERE, *self.errors, *(error for header in self.headers for error in header.errors)}
         if self.body is not Nothing:
-            found.add(PayloadTooLargeError)
+            found |= {LengthRequiredError, PayloadTooLargeError, UnsupportedMediaTypeError}
         if self.body is not Nothing or self.query is not Nothing:
             found.add(InvalidInputError)
         return found

@@ -8,8 +8,10 @@ from functions.http.adapter import Call, Reply, route
 from functions.http.executed import EXECUTED_ANSWERS, executed_reply
 from functions.http.routes import IDEMPOTENCY_KEY, Nothing
 from shared.access.principal import Access
+from shared.errors import ConflictError
 from shared.handlers import workflows_handlers
 from shared.models.executions import ExecuteRequest
+from shared.models.forms import FormRequest
 from shared.models.workflows import WorkflowModel
 
 blueprint = func.Blueprint()
@@ -26,6 +28,20 @@ blueprint = func.Blueprint()
 )
 async def list_workflows(_: Call[Nothing, Nothing]) -> list[WorkflowModel]:
     return await workflows_handlers.list_workflows()
+
+
+@route(
+    blueprint,
+    "GET",
+    "workflows/{workflowName}/form",
+    name="workflows_get_form",
+    access=Access.USER,
+    summary="A form made from the workflow's parameters, to be sent to POST /forms",
+    answers={200: FormRequest},
+    errors=(ConflictError,),
+)
+async def get_form(call: Call[Nothing, Nothing]) -> FormRequest:
+    return await workflows_handlers.make_form(call.path["workflowName"])
 
 
 @route(

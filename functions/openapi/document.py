@@ -27,9 +27,9 @@ _PATHS = "openapi_paths"
 _ABOUT = """\
 Workflows, the forms that start them, and their executions.
 
-Answers outside 2xx are an `ErrorResponse`. A workflow that ran and failed is no HTTP error: 200 with
-`status: "Failed"`. Times are ISO 8601 in UTC. Requests may write names in snake_case, too. A wrong method is a 405 and
-an unknown address a 404, each an `ErrorResponse`."""
+Answers outside 2xx are an `ErrorResponse`. A workflow that ran and failed is an HTTP error at `/endpoints` alone;
+elsewhere it is 200 with `status: "Failed"`. Times are ISO 8601 in UTC. Requests may write names in snake_case, too.
+A wrong method is a 405 and an unknown address a 404, each an `ErrorResponse`."""
 
 
 def document_of(endpoints: Iterable[FunctionMetadata]) -> Schema:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from functions.http.routes import JSON, Route
-from functions.openapi.operations import header_parameters, responses_of
-from functions.openapi.schemas import Schema, Schemas, free_parameters, query_parameter
+from functions.openapi.operations import WITHOUT_BODY, header_parameters, responses_of
+from functions.openapi.schemas import Schema, Schemas, free_parameters, is_plain_value, query_parameter
 from functions.openapi.security import security_of
 from shared.errors import MethodNotAllowedError
+from shared.handlers.endpoint_requests import BODY_PARAMETER
+from shared.handlers.media_types import FORM, MULTIPART, PLAIN_TEXT, XML
 from shared.parameters.json_schema import (
     is_required,
     may_return_response,
@@ -18,6 +20,7 @@ from shared.parameters.json_schema import (
     parameters_schema,
 )
 from shared.registry import FunctionMetadata
+from shared.webhook_signatures import read_verification
 
 # Azure's own: what stands there is neither passed on nor recorded.
 _RESERVED = "code"
@@ -41,16 +44,55 @@ def endpoint_operation(
         "operationId": f"{route.name}_{metadata.name}",
         "tags": ["endpoints"],
         "summary": metadata.description or metadata.name,
-        "parameters": header_parameters(own),
+        "parameters": [*header_parameters(own), *_delivery_parameters(route.method, metadata)],
         "responses": responses_of(own, schemas, links),
         "security": security_of(route.access, is_public=metadata.public_endpoint),
     }
-    if route.method in ("GET", "DELETE"):
+    if route.method in WITHOUT_BODY:
         operation["parameters"] = [*_query(metadata), *operation["parameters"]]
     else:
-        schema = parameters_schema(metadata)
-        operation["requestBody"] = {"required": "required" in schema, "content": {JSON: {"schema": schema}}}
+        operation["requestBody"] = _request_body(metadata)
     return operation
+
+
+def _request_body(metadata: FunctionMetadata) -> Schema:
+    """The bodies that give the workflow its parameters; what it does not know is left out."""
+    parameters, _ = parameters_of(metadata)
+    fields: Schema = {**parameters_schema(metadata), "additionalProperties": True}
+    # What has a structure is JSON text in a form.
+    encoded = {
+        name: {"contentType": JSON} for name, schema in fields["properties"].items() if not is_plain_value(schema)
+    }
+    form = {"schema": fields, **({"encoding": encoded} if encoded else {})}
+    content: Schema = {JSON: {"schema": fields}, FORM: form, MULTIPART: form}
+    whole = next((parameter for parameter in parameters if parameter.name == BODY_PARAMETER), None)
+    if whole is not None:
+        if not any(is_required(parameter) for parameter in parameters if parameter is not whole):
+            content[JSON] = {"schema": {"anyOf": [fields, parameter_schema(whole)]}}
+        content[PLAIN_TEXT] = content[XML] = {"schema": {"type": "string"}}
+    return {"required": "required" in fields, "content": content}
+
+
+def _delivery_parameters(method: str, metadata: FunctionMetadata) -> list[Schema]:
+    """What proves who sent a delivery, and the header that tells it from others."""
+    found: list[Schema] = []
+    if metadata.verify is not None:
+        verification = read_verification(metadata.verify)
+        if method in verification.methods and method != "HEAD":
+            found += [_proof("header", name, verification.kind) for name in verification.headers]
+            found += [_proof("query", verification.query, verification.kind)] if verification.query else []
+    if metadata.dedupe_header is not None:
+        about = "The delivery's id: one that comes again gets the first run's answer, unless that run failed."
+        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+        found.append(
+            {"name": metadata.dedupe_header, "in": "header", "required": False, "description": about, "schema": schema}
+        )
+    return found
+
+
+def _proof(place: str, name: str, kind: str) -> Schema:
+    about = f"Proves who sent it (verify, {kind}); without it, or when it is wrong, the answer is 401."
+    return {"name": name, "in": place, "required": True, "description": about, "schema": {"type": "string"}}
 
 
 def _query(metadata: FunctionMetadata) -> list[Schema]:

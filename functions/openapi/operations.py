@@ -12,7 +12,8 @@ from functions.openapi.schemas import Schema, Schemas, free_parameters, query_pa
 from functions.openapi.security import security_of
 from shared.access.authentication import ORGANIZATION_HEADER
 from shared.access.principal import Access
-from shared.errors import PlatformError
+from shared.errors import PlatformError, WorkflowFailedError
+from shared.handlers.media_types import FORM, MULTIPART, PLAIN_TEXT, XML
 from shared.models.errors import ErrorResponse
 
 _ADMIN_ONLY = "For administrators."
@@ -20,6 +21,10 @@ _OWN_ANSWER = (
     "What the workflow itself answers by an `EndpointResponse`: any status (those above, too), content and headers."
 )
 _LOCATION = "Where it is now"
+# The statuses that a `UserError` may have.
+_ANY_MISTAKE = "4XX"
+WITHOUT_BODY = ("GET", "HEAD", "DELETE", "OPTIONS")
+"""The methods of an endpoint whose parameters stand in the query."""
 _ORGANIZATION = {"$ref": "#/components/parameters/Organization"}
 
 SHARED_PARAMETERS: dict[str, Schema] = {
@@ -66,8 +71,8 @@ def responses_of(route: Route, schemas: Schemas, links: Mapping[int, Schema] | N
         if route.own_answers and answer.model is not None:
             usual = response["content"][JSON]["schema"]
             response["content"] = {JSON: {"schema": {"anyOf": [usual, {}]}}, "*/*": {}}
-    for status in sorted({error.status for error in route.all_errors}):
-        responses[str(status)] = {"$ref": f"#/components/responses/{error_name(status)}"}
+    for status in sorted(errors_by_status(route)):
+        responses[status] = {"$ref": f"#/components/responses/{_response_name(route, status)}"}
     if route.own_answers:
         responses["default"] = {"description": _OWN_ANSWER, "content": {"*/*": {}}}
     return responses
@@ -100,15 +105,12 @@ def _query_parameters(route: Route) -> list[Schema]:
 
 
 def _request_body(route: Route, schemas: Schemas) -> Schema | None:
-    if route.body is Nothing or (route.body is AnyContent and route.method in ("GET", "DELETE")):
+    if route.body is Nothing or (route.body is AnyContent and route.method in WITHOUT_BODY):
         return None
     if route.body is AnyContent:
-        forms = {"type": "object", "additionalProperties": {"type": "string"}}
-        content: Schema = {
-            JSON: {},
-            "application/x-www-form-urlencoded": {"schema": forms},
-            "text/plain": {"schema": {"type": "string"}},
-        }
+        form = {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}
+        text = {"schema": {"type": "string"}}
+        content: Schema = {JSON: {}, FORM: form, MULTIPART: form, PLAIN_TEXT: text, XML: text}
         return {"required": False, "content": content}
     schema = schemas.request(route.body)
     return {"required": bool(schemas.dereferenced(schema).get("required")), "content": {JSON: {"schema": schema}}}
@@ -156,17 +158,35 @@ def links_of(route: Route, routes: Iterable[Route], schemas: Schemas) -> dict[in
     return found
 
 
-def error_name(status: int) -> str:
-    """The name of the response that stands for an error's status."""
-    return re.sub(r"\W", "", HTTPStatus(status).phrase)
+def errors_by_status(route: Route) -> dict[str, set[type[PlatformError]]]:
+    """The errors of a route, by their statuses as OpenAPI writes them.
+
+    A run behind an endpoint that fails by a `UserError` has any status of the caller's mistakes.
+    """
+    found: dict[str, set[type[PlatformError]]] = {}
+    for error in route.all_errors:
+        found.setdefault(str(error.status), set()).add(error)
+    if WorkflowFailedError in route.errors:
+        found.setdefault(_ANY_MISTAKE, set())
+        for status, errors in found.items():
+            if status.startswith("4"):
+                errors.add(WorkflowFailedError)
+    return found
+
+
+def _response_name(route: Route, status: str) -> str:
+    """The name of the response that stands for an error's status; endpoints have their own."""
+    phrase = "Refused" if status == _ANY_MISTAKE else re.sub(r"\W", "", HTTPStatus(int(status)).phrase)
+    return f"Endpoint{phrase}" if WorkflowFailedError in route.errors else phrase
 
 
 def error_responses(routes: Iterable[Route], schemas: Schemas) -> dict[str, Schema]:
     """The responses of all errors, by the names that operations refer to."""
-    by_status: dict[int, set[type[PlatformError]]] = {}
-    for error in {error for route in routes for error in route.all_errors}:
-        by_status.setdefault(error.status, set()).add(error)
-    return {error_name(status): _error_response(errors, schemas) for status, errors in sorted(by_status.items())}
+    named: dict[str, set[type[PlatformError]]] = {}
+    for route in routes:
+        for status, errors in errors_by_status(route).items():
+            named.setdefault(_response_name(route, status), set()).update(errors)
+    return {name: _error_response(errors, schemas) for name, errors in sorted(named.items())}
 
 
 def _error_response(errors: set[type[PlatformError]], schemas: Schemas) -> Schema:

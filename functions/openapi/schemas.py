@@ -74,7 +74,7 @@ def query_parameter(name: str, schema: Schema, *, required: bool) -> Schema:
     parameter: Schema = {"name": name, "in": "query", "required": required}
     if description:
         parameter["description"] = description
-    if _is_plain(schema):
+    if is_plain_value(schema):
         return {**parameter, "schema": schema}
     return {**parameter, "content": {"application/json": {"schema": schema}}}
 
@@ -92,12 +92,13 @@ def free_parameters() -> Schema:
     }
 
 
-def _is_plain(schema: Mapping[str, Any]) -> bool:
+def is_plain_value(schema: Mapping[str, Any]) -> bool:
+    """Whether a query or a form has a word for each of these values, and not only JSON."""
     members = schema.get("anyOf")
     if members is not None:
-        return all(_is_plain(member) for member in members)
+        return all(is_plain_value(member) for member in members)
     if schema.get("type") == "array":
-        return _is_plain(schema.get("items", {"type": "string"}))
+        return is_plain_value(schema.get("items", {"type": "string"}))
     return schema.get("type") in ("string", "integer", "number", "boolean") or "enum" in schema or "const" in schema
 
 

@@ -94,7 +94,7 @@ def refuse_forged(principal: Principal | None, headers: Mapping[str, str], metho
     """
     if principal is None or not principal.is_cookie_borne:
         return
-    if method == "GET":
+    if method in ("GET", "HEAD"):
         raise ForbiddenError("A browser's GET runs nothing; use POST")
     site = headers.get("sec-fetch-site")
     if site is not None:

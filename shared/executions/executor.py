@@ -22,6 +22,7 @@ from shared.executions.rejected import RejectedMessages
 from shared.executions.retries import retry_wait
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
+from shared.parameters.secrets import without_secrets
 from shared.registry import WORKFLOW
 from shared.repositories.executions.keys import RecordKeys, tail_of
 from shared.repositories.executions.record import ExecutionRecord, new_write_token
@@ -351,6 +352,9 @@ def _cancelled(record: ExecutionRecord) -> ExecutionRecord:
 
 def _new_record(prepared: PreparedExecution, now: datetime, *, is_queued: bool) -> ExecutionRecord:
     request, scope = prepared.request, prepared.request.scope
+    # What the caller sent, not what validation made of it: a run from the queue is validated again.
+    sent = to_json(dict(request.parameters))
+    shown = without_secrets(sent, prepared.secrets) if prepared.secrets else None
     return ExecutionRecord(
         execution_id=request.execution_id,
         scope=scope,
@@ -368,10 +372,12 @@ def _new_record(prepared: PreparedExecution, now: datetime, *, is_queued: bool) 
         created_at=now,
         started_at=None if is_queued else now,
         lease_until=None if is_queued else lease_from(now),
-        # What the caller sent, not what validation made of it: a run from the queue is validated again.
-        input_data=to_json(dict(request.parameters)),
+        input_data=sent if shown is None else shown,
+        hidden_input=None if shown is None else sent,
         http=request.http.as_json() if request.http is not None and is_queued else None,
+        files=request.files or None,
         result_token_digest=request.result_token_digest,
+        rerun_of=request.rerun_of,
         code=request.code,
         attempt=request.attempt,
         # The queue message is a call that the store does not see.
@@ -385,10 +391,12 @@ def _request_of(record: ExecutionRecord, organization: Organization | None) -> E
         caller=Caller(record.executed_by, record.executed_by_email, record.executed_by_name),
         organization=organization,
         name=record.workflow_name,
-        parameters=record.input_data or {},
+        parameters=record.run_input,
         is_platform_admin=record.is_platform_admin,
         is_function_key=record.is_function_key,
         form_id=record.form_id,
+        secrets=record.secrets,
+        files=record.files or {},
         http=HttpRequestInfo.from_json(record.http) if record.http is not None else None,
         use=WORKFLOW,
         attempt=record.attempt,

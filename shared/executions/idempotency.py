@@ -1,5 +1,7 @@
 """Idempotency-Key: a call that is made again gives what the first one came to, and runs nothing.
 
+The id of a webhook's delivery is such a key, too, of whoever sends it; a delivery whose run failed is run anew.
+
 The first call claims its key by inserting a row that names its execution. Whoever comes later finds the row, and the
 execution by it. A row whose execution is missing is left by a call that is just about to record it, or that died before
 it could; whoever waits then records the execution with the id in the row, so that even then there is only one.
@@ -16,6 +18,7 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Self
 
 from shared.discovery import ensure_loaded
@@ -23,9 +26,15 @@ from shared.engine import PreparedExecution, prepare
 from shared.errors import BadRequestError, ConflictError
 from shared.execution_request import ExecutionRequest
 from shared.executions.executor import Executor, Submission, never_started
+from shared.models.executions import ExecutionStatus
 from shared.repositories.executions.record import ExecutionRecord
 from shared.repositories.executions.store import ExecutionChangedError, ExecutionStore
-from shared.repositories.idempotency_keys import Claim, IdempotencyKeyRepository
+from shared.repositories.idempotency_keys import (
+    DELIVERIES_VALID_FOR,
+    VALID_FOR,
+    Claim,
+    IdempotencyKeyRepository,
+)
 from shared.repositories.ids import new_execution_id
 from shared.serialization import to_json
 
@@ -48,11 +57,13 @@ class IdempotencyKey:
         text: the header's value.
         route: method and path.
         digest: of body and query.
+        is_delivery: whether it is the id of a delivery, the same for all callers of its scope.
     """
 
     text: str
     route: str
     digest: str
+    is_delivery: bool = False
 
     @classmethod
     def of(cls, text: str, route: str, content: Any) -> Self:
@@ -61,10 +72,24 @@ class IdempotencyKey:
         Raises:
             BadRequestError: the text is no key.
         """
-        if not (1 <= len(text) <= LONGEST_KEY and text.isascii() and text.isprintable()):
-            raise BadRequestError(f"Idempotency-Key must be 1 to {LONGEST_KEY} printable ASCII characters")
+        _check_text(text, "Idempotency-Key")
         canonical = json.dumps(to_json(content), sort_keys=True, separators=(",", ":"))
         return cls(text, route, hashlib.sha256(canonical.encode()).hexdigest())
+
+    @classmethod
+    def of_delivery(cls, text: str, header: str, workflow_name: str, body: bytes) -> Self:
+        """The id of a delivery to a workflow's endpoint.
+
+        Raises:
+            BadRequestError: the text is no id.
+        """
+        _check_text(text, header)
+        return cls(text, f"deliveries/{workflow_name}", hashlib.sha256(body).hexdigest(), is_delivery=True)
+
+
+def _check_text(text: str, header: str) -> None:
+    if not (1 <= len(text) <= LONGEST_KEY and text.isascii() and text.isprintable()):
+        raise BadRequestError(f"{header} must be 1 to {LONGEST_KEY} printable ASCII characters")
 
 
 class IdempotentExecutor:
@@ -84,8 +109,10 @@ class IdempotentExecutor:
     async def submit_once(self, request: ExecutionRequest, key: IdempotencyKey) -> Submission:
         """As `Executor.submit`, once for each key of a caller, route and scope within 24 hours.
 
+        Of a delivery once within 7 days, unless its run failed, or answered its sender with an error.
+
         Raises:
-            ConflictError: the key came before with another body.
+            ConflictError: the key came before with another body, and is no delivery's.
             ValueError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError: as `Executor.submit`; nothing
                 was begun then, and the same call may be made again.
         """
@@ -93,19 +120,28 @@ class IdempotentExecutor:
         prepared = prepare(request)
         scope = request.scope
         owner = _owner(scope, request.caller.user_id, key)
-        not_started: str | None = None
+        superseded: str | None = None
         while True:
             claim = await self._keys.claim(
-                owner, prepared.request.execution_id, key.digest, datetime.now(UTC), instead_of=not_started
+                owner,
+                prepared.request.execution_id,
+                key.digest,
+                datetime.now(UTC),
+                valid_for=DELIVERIES_VALID_FOR if key.is_delivery else VALID_FOR,
+                instead_of=superseded,
             )
             _check_digest(claim, key)
             if claim.execution_id != prepared.request.execution_id:
                 record = await self._find(scope, claim.execution_id)
                 if record is not None:
+                    # Who comes while it is under way is told what it comes to, whatever that is.
+                    is_failed_delivery = key.is_delivery and _has_failed(record)
                     record = await self._ended(record)
-                    if not never_started(record):
+                    if is_failed_delivery:
+                        prepared = replace(prepared, request=replace(prepared.request, rerun_of=record.execution_id))
+                    elif not never_started(record):
                         return _replayed(record)
-                    not_started = record.execution_id
+                    superseded = record.execution_id
                     continue
                 logger.warning(
                     "A call died before it recorded execution %s; it is begun now",
@@ -167,10 +203,24 @@ def _with_id(prepared: PreparedExecution, execution_id: str) -> PreparedExecutio
     return replace(prepared, request=replace(prepared.request, execution_id=execution_id))
 
 
+def _has_failed(record: ExecutionRecord) -> bool:
+    """Whether a delivery's sender was told of an error, or a run from the queue came to one."""
+    if record.end is None:
+        return False
+    if record.end.status not in (ExecutionStatus.SUCCESS, ExecutionStatus.COMPLETED_WITH_ERRORS):
+        return True
+    response = record.end.response if not record.is_queued else None
+    return response is not None and response.status_code >= HTTPStatus.BAD_REQUEST
+
+
 def _owner(scope: str, user_id: str, key: IdempotencyKey) -> tuple[str, str, str, str]:
-    return scope, user_id, key.route, key.text
+    return scope, "" if key.is_delivery else user_id, key.route, key.text
 
 
 def _check_digest(claim: Claim, key: IdempotencyKey) -> None:
-    if claim.digest != key.digest:
+    if claim.digest == key.digest:
+        return
+    if not key.is_delivery:
         raise ConflictError("This Idempotency-Key was used before, with another body")
+    # Its sender says that it is the same one; a header that is no delivery's own shows here.
+    logger.warning("A delivery came again with another body: %s, id %s", key.route, key.text)

@@ -19,7 +19,7 @@ LONGEST_WAIT_SECONDS = 604_800.0
 # Waits are spread by this part of theirs to either side, so that what failed together does not come back together.
 _JITTER = 0.2
 # What the same input brings about again: the author's own word to the caller, and input or workflows that are wrong.
-_NOT_RETRIED = frozenset({"UserError", "ValidationError", "NotFound"})
+_NOT_RETRIED = frozenset({"ValidationError", "NotFound"})
 
 
 def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: ExecutionResult) -> float | None:
@@ -32,7 +32,9 @@ def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: Executi
     """
     if policy is None or record.attempt >= policy.get("max_attempts", 1):
         return None
-    if end.status not in (ExecutionStatus.FAILED, ExecutionStatus.TIMEOUT) or end.error_type in _NOT_RETRIED:
+    if end.status not in (ExecutionStatus.FAILED, ExecutionStatus.TIMEOUT):
+        return None
+    if end.is_user_error or end.error_type in _NOT_RETRIED:
         return None
     backoff = policy.get("backoff_seconds", DEFAULT_BACKOFF_SECONDS) * 2.0 ** (record.attempt - 1)
     longest = min(policy.get("max_backoff_seconds", DEFAULT_MAX_BACKOFF_SECONDS), LONGEST_WAIT_SECONDS)

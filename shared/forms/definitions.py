@@ -8,13 +8,19 @@ from shared.errors import FieldError, InvalidInputError
 from shared.forms.cascades import check_cycles
 from shared.forms.choices import WrongValueError
 from shared.forms.expressions import ExpressionError, compile_expression
+from shared.forms.fitting import misfit
 from shared.forms.values import is_empty, read_value
 from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldValidation, FormField, FormRequest, ProviderInput
+from shared.parameters.json_schema import parameters_of
 from shared.parameters.types import is_linear_pattern
 from shared.parameters.validation import plan_of
-from shared.registry import get_registry
+from shared.registry import FunctionMetadata, get_registry
 
 _Loc = list[str | int]
+_WITHOUT_DEFAULT = {
+    "file": "A file can't be uploaded beforehand",
+    "password": "Everybody who sees the form would read it; keep secrets in the configuration",
+}
 
 
 def check_definition(body: FormRequest) -> None:
@@ -39,6 +45,7 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
             if field.type not in DISPLAY_TYPES and not plan_of(linked).validator.takes(field.name):
                 message = f"{linked.name} has no parameter {field.name!r}, so that its value would go nowhere"
                 yield _problem([*_place(index), "name"], "no_parameter", message)
+        yield from _misfits(body, linked)
     if body.launch_workflow_id is None:
         if body.default_launch_params:
             message = "There is no launchWorkflowId that could take them"
@@ -55,6 +62,14 @@ def _workflow_problems(body: FormRequest) -> Iterator[FieldError]:
             yield _problem(["body", "defaultLaunchParams", name], "no_parameter", message)
 
 
+def _misfits(body: FormRequest, linked: FunctionMetadata) -> Iterator[FieldError]:
+    parameters = {parameter.name: parameter for parameter in parameters_of(linked)[0]}
+    for index, field in enumerate(body.form_schema.fields):
+        message = misfit(field, parameters[field.name]) if field.name in parameters else None
+        if message is not None:
+            yield _problem([*_place(index), "type"], "misfit", message)
+
+
 def _field_problems(body: FormRequest) -> Iterator[FieldError]:
     fields = {field.name: field for field in body.form_schema.fields}
     for index, field in enumerate(body.form_schema.fields):
@@ -64,6 +79,9 @@ def _field_problems(body: FormRequest) -> Iterator[FieldError]:
         if field.validation is not None:
             yield from _validation_problems(field.validation, [*place, "validation"])
         yield from _default_problems(field, [*place, "defaultValue"])
+        if field.type == "password" and field.allow_as_query_param:
+            message = "A password has no place in an address, which browsers and logs keep"
+            yield _problem([*place, "allowAsQueryParam"], "password", message)
         if field.data_provider is not None:
             yield from _provider_problems(field, fields, place)
         elif field.data_provider_inputs:
@@ -84,8 +102,8 @@ def _default_problems(field: FormField, place: _Loc) -> Iterator[FieldError]:
     """A default that does not fit refuses every submission that leaves it; a provider's options are not known yet."""
     if field.type in DISPLAY_TYPES or is_empty(field.default_value):
         return
-    if field.type == "file":
-        yield _problem(place, "no_default", "A file can't be uploaded beforehand")
+    if field.type in _WITHOUT_DEFAULT:
+        yield _problem(place, "no_default", _WITHOUT_DEFAULT[field.type])
         return
     try:
         read_value(field, field.default_value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
 from shared.errors import ForbiddenError, NotFoundError
+from shared.handlers.blanks import without_blanks
 from shared.handlers.function_views import data_providers_of
 from shared.handlers.provider_options import ask_provider, find_provider
 from shared.models.data_providers import DataProviderList, ProviderOptions, ProviderQuery, ProviderRequest
@@ -37,6 +38,7 @@ async def get_data_provider_options_handler(
     provider = await find_provider(name)
     if isinstance(asked, ProviderQuery):
         asked = asked.as_request([parameter.name for parameter in provider.parameters])
+        asked = asked.model_copy(update={"inputs": without_blanks(asked.inputs, provider)})
     _check_organization(asked.org_id, principal)
     if not principal.is_platform_admin:
         if provider.has_tag(WORKFLOW):

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from shared.access.principal import Principal
-from shared.errors import UserError
 from shared.models.executions import ExecutionDetail, ExecutionLinks, ExecutionResponse, ExecutionStatus
 from shared.models.results import ExecutionResult, JsonObject
 from shared.repositories.executions.record import ExecutionRecord
@@ -20,7 +19,7 @@ def response_of(record: ExecutionRecord, principal: Principal, *, is_transient: 
     """What a run came to, as far as the caller may see it."""
     admin = principal.is_platform_admin
     end = record.end or ExecutionResult(execution_id=record.execution_id, status=record.status, duration_ms=None)
-    if end.status is ExecutionStatus.FAILED and principal.is_public and end.error_type != UserError.__name__:
+    if end.status is ExecutionStatus.FAILED and principal.is_public and not end.is_user_error:
         # What an exception says can be anything, and is not for everybody.
         end = replace(end, error_message=_TOLD_TO_ANYBODY, error_type=None, error_details=None)
     return ExecutionResponse(
@@ -49,6 +48,7 @@ def detail_of(record: ExecutionRecord, principal: Principal) -> ExecutionDetail:
         executed_by=record.executed_by,
         executed_by_name=record.executed_by_name,
         input_data=dict(record.input_data) if record.input_data is not None else None,
+        rerun_of=record.rerun_of,
         result_type=record.end.result_type if record.end is not None else None,
         attempt=record.attempt,
         attempts=[_attempt_of(outcome, principal) for outcome in record.attempts],

@@ -173,9 +173,12 @@ async def rerun_execution(
         organization=principal.organization,
         code=record.code,
         name=record.workflow_name,
-        parameters=record.input_data or {},
+        parameters=record.run_input,
         is_platform_admin=principal.is_platform_admin,
         form_id=record.form_id,
+        rerun_of=record.execution_id,
+        secrets=record.secrets,
+        files=record.files or {},
         use=None if record.is_script else WORKFLOW,
     )
     return await submit(request, principal, idempotency_key)

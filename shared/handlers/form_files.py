@@ -15,9 +15,10 @@ from typing import Any, cast
 from shared.access.principal import Principal
 from shared.errors import FieldError, InvalidInputError
 from shared.handlers.services import get_services
-from shared.models.forms import Form, FormField
+from shared.models.forms import DEFAULT_MAX_SIZE_MB, Form, FormField
 from shared.repositories.form_uploads import Upload
 from shared.storage import BlobProperties
+from shared.uploaded_files import UNKNOWN_TYPE
 
 _BYTES_PER_MB = 1024 * 1024
 # Of one submission, all its fields together; each costs calls to storage.
@@ -26,9 +27,16 @@ MOST_FILES = 50
 
 @dataclass(frozen=True, slots=True)
 class SubmittedFiles:
-    """The files of a submission; `values` are those of the file fields as the workflow gets them."""
+    """The files of a submission.
+
+    Attributes:
+        values: of the file fields, as the workflow gets them.
+        given: what the run may read; see `ExecutionRequest.files`.
+        uploads: the files.
+    """
 
     values: dict[str, Any]
+    given: dict[str, dict[str, Any]]
     uploads: list[Upload]
 
     async def mark_used(self) -> None:
@@ -66,13 +74,14 @@ async def resolve_files(form: Form, values: Mapping[str, Any], principal: Princi
             {
                 "uploadId": upload.upload_id,
                 "name": upload.name,
-                "contentType": properties.content_type,
+                "contentType": properties.content_type or UNKNOWN_TYPE,
                 "size": properties.size,
                 "blobUri": upload.blob_uri,
             }
         )
     ready = {field.name: described[field.name] if field.multiple else described[field.name][0] for field in fields}
-    return SubmittedFiles(ready, [upload for upload, _ in good])
+    given = {upload.upload_id: {"blobName": upload.blob_name, "size": properties.size} for upload, properties in good}
+    return SubmittedFiles(ready, given, [upload for upload, _ in good])
 
 
 async def _find(
@@ -103,8 +112,11 @@ def problems_of_file(field: FormField, name: str, size: int, content_type: str) 
         For each problem the property as an upload request has it, a code, and the rest of a sentence.
     """
     problems: list[tuple[str, str, str]] = []
-    if field.max_size_mb is not None and size > field.max_size_mb * _BYTES_PER_MB:
-        problems.append(("fileSize", "too_large", f"has {size} bytes; at most {field.max_size_mb:g} MB are taken"))
+    most = field.max_size_mb if field.max_size_mb is not None else DEFAULT_MAX_SIZE_MB
+    if size == 0:
+        problems.append(("fileSize", "empty", "has no bytes; an empty file is not taken"))
+    if size > most * _BYTES_PER_MB:
+        problems.append(("fileSize", "too_large", f"has {size} bytes; at most {most:g} MB are taken"))
     if field.allowed_types and not any(_is_of(kind.lower(), name, content_type) for kind in field.allowed_types):
         allowed = ", ".join(field.allowed_types)
         problems.append(("contentType", "wrong_type", f"is {content_type}; the field takes {allowed}"))

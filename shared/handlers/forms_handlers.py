@@ -18,6 +18,8 @@ from shared.executions.idempotency import IdempotencyKey
 from shared.forms.checks import submitted_values
 from shared.forms.definitions import check_definition
 from shared.forms.state import FormState
+from shared.forms.values import secret_values
+from shared.handlers.blanks import without_blanks
 from shared.handlers.form_access import find_form, form_to_run, may_see
 from shared.handlers.form_choices import current_choices
 from shared.handlers.form_files import resolve_files
@@ -183,6 +185,8 @@ async def execute_form_handler(
         parameters=values | files.values,
         is_platform_admin=principal.is_platform_admin,
         form_id=form.id,
+        secrets=secret_values(form.form_schema, values),
+        files=files.given,
         use=WORKFLOW,
     )
     if files.uploads:
@@ -216,7 +220,7 @@ async def start_form(
     given = {
         **form.default_launch_params,
         **body.form_data,
-        **{name: value for name, value in query.items() if name in allowed},
+        **without_blanks({name: value for name, value in query.items() if name in allowed}, metadata),
     }
     request = ExecutionRequest(
         execution_id=new_execution_id(datetime.now(UTC)),

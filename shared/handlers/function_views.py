@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, cast
 
 from shared.models.data_providers import DataProviderModel
 from shared.models.workflows import ParameterModel, ParameterOption, WorkflowModel
+from shared.parameters.types import label_of_choice, offered_choices
 from shared.registry import FunctionMetadata, FunctionRegistry, WorkflowParameter
 from shared.serialization import to_json
 
@@ -37,6 +37,8 @@ def _workflow_model(metadata: FunctionMetadata) -> WorkflowModel:
         disable_global_key=metadata.disable_global_key,
         public_endpoint=metadata.public_endpoint,
         source=metadata.source,
+        verify=metadata.verify,
+        dedupe_header=metadata.dedupe_header,
     )
 
 
@@ -65,12 +67,8 @@ def _parameter_model(parameter: WorkflowParameter) -> ParameterModel:
 
 
 def _options_of(parameter: WorkflowParameter) -> list[ParameterOption] | None:
-    choices = (parameter.validation or {}).get("enum")
+    choices = offered_choices(parameter)
     if choices is None:
         return None
-    values = cast("list[Any]", to_json(list(choices)))
-    return [ParameterOption(label=_label_of(value), value=value) for value in values]
-
-
-def _label_of(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    values = cast("list[Any]", to_json(choices))
+    return [ParameterOption(label=label_of_choice(value), value=value) for value in values]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from codecs import BOM_UTF8
 from typing import Any, cast
 
 from pydantic_core import from_json
@@ -25,12 +26,13 @@ _STRIDE = 64
 
 
 def read_json(body: bytes) -> Any:
-    """The value of JSON text.
+    """The value of JSON text in UTF-8; a byte order mark before it is skipped (RFC 8259, section 8.1).
 
     Raises:
         ValueError: it is no JSON; NaN and Infinity are none.
         BadRequestError: it has a number that is too large for a float, which Python would read as infinity.
     """
+    body = body.removeprefix(BOM_UTF8)
     may_overflow = _may_overflow(body)
     # Names come again and again; values seldom do, and remembering each of them costs more than it saves.
     value: Any = from_json(body, allow_inf_nan=False, cache_strings="keys")

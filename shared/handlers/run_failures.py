@@ -6,13 +6,10 @@ import logging
 
 from shared.access.principal import Principal
 from shared.engine import ExecutionResult
-from shared.errors import PlatformError, ProviderFailedError, ProviderTimeoutError, UserError
+from shared.errors import PlatformError, ProviderFailedError, ProviderTimeoutError
 from shared.models.executions import ExecutionStatus
 
 logger = logging.getLogger(__name__)
-
-# Whose messages are meant for the caller: the author's own words, and what is wrong with the list of options.
-_TOLD_TO_EVERYBODY = frozenset({UserError.__name__, ProviderFailedError.code})
 
 
 def failure_of(kind: str, name: str, result: ExecutionResult, principal: Principal) -> PlatformError:
@@ -31,7 +28,12 @@ def failure_of(kind: str, name: str, result: ExecutionResult, principal: Princip
     shown = details if principal.is_platform_admin else None
     if result.status is ExecutionStatus.TIMEOUT:
         return ProviderTimeoutError(result.error_message or f"The {kind} {name!r} did not answer in time", shown)
-    meant_for_all = result.status is ExecutionStatus.COMPLETED_WITH_ERRORS or result.error_type in _TOLD_TO_EVERYBODY
+    # The author's own words, and what is wrong with the list of options.
+    meant_for_all = (
+        result.status is ExecutionStatus.COMPLETED_WITH_ERRORS
+        or result.is_user_error
+        or result.error_type == ProviderFailedError.code
+    )
     if meant_for_all and result.error_message:
         return ProviderFailedError(result.error_message, shown)
     message = f"The {kind} {name!r} failed"

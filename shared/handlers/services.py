@@ -125,6 +125,11 @@ class Services:
         return RateLimiter()
 
     @cached_property
+    def refusals(self) -> RateLimiter:
+        """How often somebody may be refused; apart from `rates`, so that whoever is can't push out what it counts."""
+        return RateLimiter()
+
+    @cached_property
     def configuration(self) -> Configuration:
         """What runs find configured."""
         settings = get_settings()
@@ -139,7 +144,7 @@ class Services:
     @cached_property
     def engine(self) -> Engine:
         """Runs functions and scripts."""
-        return Engine(self.configuration, self.provider_cache)
+        return Engine(self.configuration, self.provider_cache, self.form_uploads)
 
     @cached_property
     def queue(self) -> ExecutionQueue:

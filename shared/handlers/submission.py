@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shared.access.principal import Principal
 from shared.context import EndpointResponse
-from shared.errors import ForbiddenError
+from shared.errors import ForbiddenError, WorkflowFailedError
 from shared.execution_request import ExecutionRequest
 from shared.executions.executor import Submission
 from shared.executions.idempotency import IdempotencyKey
@@ -19,14 +19,21 @@ from shared.settings.environment import get_settings
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """The answer to a call that ran or enqueued something; `recorded` and `replayed` as in `Submission`, `response` as
-    in `ExecutionResult`.
+    """The answer to a call that ran or enqueued something.
+
+    Attributes:
+        answer: what the caller may see of it.
+        recorded, replayed: as in `Submission`.
+        response, user_status: as `response` and `error_status_code` in `ExecutionResult`.
+        failure: the error that the answer is instead, at an endpoint.
     """
 
     answer: ExecutionResponse | ExecutionAccepted
     recorded: bool
     replayed: bool
     response: EndpointResponse | None = None
+    user_status: int | None = None
+    failure: WorkflowFailedError | None = None
 
 
 async def submit(
@@ -78,5 +85,6 @@ def _executed(submission: Submission, principal: Principal, *, is_transient: boo
         )
         return Executed(accepted, submission.recorded, submission.replayed)
     response = response_of(record, principal, is_transient=is_transient)
-    own = record.end.response if record.end is not None else None
-    return Executed(response, submission.recorded, submission.replayed, own)
+    end = record.end
+    own, user_status = (end.response, end.error_status_code) if end is not None else (None, None)
+    return Executed(response, submission.recorded, submission.replayed, own, user_status)

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 
 from shared.access.principal import Principal
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest
+from shared.engine import ExecutionRequest, resolve
 from shared.errors import BadRequestError
 from shared.executions.idempotency import IdempotencyKey
+from shared.forms.from_parameters import form_of
 from shared.handlers.function_views import workflows_of
 from shared.handlers.submission import Executed, submit
 from shared.models.executions import ExecuteRequest
+from shared.models.forms import FormRequest
 from shared.models.workflows import WorkflowModel
 from shared.registry import WORKFLOW, get_registry
 from shared.repositories.ids import new_execution_id
@@ -22,6 +24,17 @@ async def list_workflows() -> list[WorkflowModel]:
     """All workflows, by name."""
     await ensure_loaded()
     return workflows_of(get_registry())
+
+
+async def make_form(workflow_name: str) -> FormRequest:
+    """A form made from a workflow's parameters, which is not stored.
+
+    Raises:
+        FunctionNotFoundError: there is no such workflow.
+        ConflictError: no form can ask for all that it requires.
+    """
+    await ensure_loaded()
+    return form_of(resolve(workflow_name, WORKFLOW))
 
 
 async def execute_workflow_handler(

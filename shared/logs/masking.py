@@ -19,17 +19,20 @@ class SecretMask:
 
     Args:
         secrets: those known from the beginning.
-
-    Attributes:
-        empty: whether it knows none, so that nothing need be handed to it.
+        besides: another mask, whose secrets are taken out too, those of later as well.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self.empty = True
+    def __init__(self, secrets: Iterable[str] = (), besides: SecretMask | None = None) -> None:
+        self._besides = besides
         self._secrets: dict[str, tuple[str, ...]] = {}
         self._variants: tuple[str, ...] = ()
         for secret in secrets:
             self.add(secret)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it knows no secret, so that nothing need be handed to it."""
+        return not self._variants and (self._besides is None or self._besides.empty)
 
     def add(self, secret: str) -> None:
         """Adds a secret; one that is shorter than six characters is not masked. What is known stays known: a run may
@@ -43,27 +46,30 @@ class SecretMask:
         self._secrets = known
         # The longest first: one secret may be a part of another.
         self._variants = tuple(sorted({variant for found in known.values() for variant in found}, key=len)[::-1])
-        self.empty = False
 
     def text(self, text: str) -> str:
         """The text without the secrets."""
         for variant in self._variants:
             if variant in text:
                 text = text.replace(variant, MASK)
-        return text
+        return text if self._besides is None else self._besides.text(text)
 
     def json(self, value: Any) -> Any:
         """The JSON value without the secrets, in keys as in values; the same object when there are none in it."""
         if self.empty:
             return value
         whole = json.dumps(value, ensure_ascii=False)
-        return self._walk(value) if any(variant in whole for variant in self._variants) else value
+        return self._walk(value) if self._is_in(whole) else value
 
     def raw(self, content: bytes) -> bytes:
         """The bytes without the secrets, as UTF-8 has them."""
         for variant in self._variants:
             content = content.replace(variant.encode("utf-8", "surrogatepass"), MASK.encode())
-        return content
+        return content if self._besides is None else self._besides.raw(content)
+
+    def _is_in(self, text: str) -> bool:
+        is_here = any(variant in text for variant in self._variants)
+        return is_here or (self._besides is not None and self._besides._is_in(text))
 
     def _walk(self, value: Any) -> Any:
         if isinstance(value, str):

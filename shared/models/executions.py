@@ -173,6 +173,7 @@ class ExecutionDetail(ExecutionResponse):
     executed_by: str
     executed_by_name: str
     input_data: dict[str, Any] | None = None
+    rerun_of: str | None = None
     result_type: ResultType | None = None
     attempt: int = 1
     attempts: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])

@@ -12,23 +12,39 @@ from shared.models.base import ApiModel, UtcDatetime, example
 from shared.models.data_providers import Option
 
 MOST_FIELDS = 50
+MOST_OPTIONS = 1000
+DEFAULT_MAX_SIZE_MB = 100
 FieldType = Literal[
-    "text", "email", "number", "select", "checkbox", "textarea", "radio", "datetime", "markdown", "html", "file"
+    "text",
+    "email",
+    "number",
+    "select",
+    "multiselect",
+    "checkbox",
+    "textarea",
+    "radio",
+    "date",
+    "datetime",
+    "password",
+    "markdown",
+    "html",
+    "file",
 ]
 # Shown, and never filled in.
 DISPLAY_TYPES = frozenset({"markdown", "html"})
-CHOICE_TYPES = frozenset({"select", "radio"})
-_FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+CHOICE_TYPES = frozenset({"select", "multiselect", "radio"})
+TEXT_TYPES = frozenset({"text", "textarea", "email", "password"})
+FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
 
 
 def _field_name(name: str) -> str:
-    if _FIELD_NAME.match(name) is None:
+    if FIELD_NAME.match(name) is None:
         raise ValueError("must begin with a letter or _, and have letters, digits and _ only, at most 63")
     return name
 
 
 FieldName = Annotated[
-    str, AfterValidator(_field_name), WithJsonSchema({"type": "string", "pattern": _FIELD_NAME.pattern})
+    str, AfterValidator(_field_name), WithJsonSchema({"type": "string", "pattern": FIELD_NAME.pattern})
 ]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
@@ -49,6 +65,16 @@ class FieldValidation(ApiModel):
     message: str | None = Field(default=None, max_length=500)
 
 
+def rules_of(field: FormField) -> frozenset[str]:
+    """The rules of `validation` that mean something for a field, `message` aside.
+
+    `min` and `max` bound the length of a text, a number, or how many are chosen where a field takes several.
+    """
+    if field.type in TEXT_TYPES:
+        return frozenset({"pattern", "min", "max"})
+    return frozenset({"min", "max"}) if field.type == "number" or field.multiple else frozenset()
+
+
 class ProviderInput(ApiModel):
     """Where a parameter of a data provider comes from."""
 
@@ -67,7 +93,12 @@ class ProviderInput(ApiModel):
 
 
 class FormField(ApiModel):
-    """A field of a form."""
+    """A field of a form.
+
+    Attributes:
+        max_size_mb: how large a file may be, 100 where nothing is said.
+        multiple: whether its value is a list: always of a `multiselect`, on demand of a `select` and a `file`.
+    """
 
     name: FieldName
     label: str = Field(default="", max_length=200)
@@ -81,12 +112,20 @@ class FormField(ApiModel):
     placeholder: str | None = Field(default=None, max_length=500)
     help_text: str | None = Field(default=None, max_length=2000)
     visibility_expression: Expression | None = None
-    options: list[FormOption] | None = Field(default=None, max_length=1000)
+    options: list[FormOption] | None = Field(default=None, max_length=MOST_OPTIONS)
     allowed_types: list[str] | None = Field(default=None, max_length=50)
     multiple: bool = False
     max_size_mb: float | None = Field(default=None, gt=0, le=10_000, alias="maxSizeMB")
     content: str | None = Field(default=None, max_length=50_000)
     allow_as_query_param: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _multiselect_takes_several(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        fields = cast("dict[str, Any]", given)
+        return {**fields, "multiple": True} if fields.get("type") == "multiselect" else fields
 
 
 class FormSchema(ApiModel):
@@ -274,12 +313,19 @@ class FormOptions(ApiModel):
 
 
 class UploadUrlRequest(ApiModel):
-    """A file that a user wants to upload; `field` says for which field, where the form has several for files."""
+    """A file that a user wants to upload.
+
+    Attributes:
+        file_name: what lies before a `/` or `\\` in it, and control characters, are left out.
+        content_type: empty for a kind that the browser does not know, which is taken as application/octet-stream.
+        file_size: in bytes.
+        field: which field the file is for, where the form has several for files.
+    """
 
     model_config = example({"fileName": "offer.pdf", "contentType": "application/pdf", "fileSize": 48_213})
 
     file_name: str = Field(min_length=1, max_length=255)
-    content_type: str = Field(min_length=1, max_length=200)
+    content_type: str = Field(default="", max_length=200)
     file_size: int = Field(ge=0)
     field: FieldName | None = None
 

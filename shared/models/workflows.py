@@ -15,7 +15,8 @@ class ParameterOption(ApiModel):
 
 
 class ParameterModel(ApiModel):
-    """A parameter of a workflow or data provider; `options` are those of its `enum` rule, null without one."""
+    """A parameter of a workflow or data provider; `options` are the choices that its `enum` rule, or a Literal or
+    an Enum in the signature, leaves; of the items where it is a list; null without such."""
 
     name: str
     type: str
@@ -45,3 +46,5 @@ class WorkflowModel(ApiModel):
     disable_global_key: bool
     public_endpoint: bool
     source: str | None
+    verify: str | None
+    dedupe_header: str | None

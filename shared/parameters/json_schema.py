@@ -19,6 +19,8 @@ Schema = dict[str, Any]
 _PLAIN: dict[str, Schema] = {
     "string": {"type": "string"},
     "email": {"type": "string"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
     "int": {"type": "integer"},
     "float": {"type": "number"},
     "bool": {"type": "boolean"},

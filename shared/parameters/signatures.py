@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import collections.abc
 import inspect
 import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Any, cast
 
 from shared.errors import DefinitionError
+from shared.parameters.annotations import type_name, without_none
 from shared.registry import WorkflowParameter, place_of
 from shared.serialization import to_json
 
 _CONTEXT_CLASS = "ExecutionContext"
 _CONTEXT_NAME = "context"
-_SCALARS: dict[Any, str] = {str: "string", int: "int", float: "float", bool: "bool"}
-_LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> WorkflowParameter:
     annotation, nullable = without_none(hint)
     return WorkflowParameter(
         name=parameter.name,
-        type=_type_name(annotation),
+        type=type_name(annotation),
         required=not has_default,
         default_value=_shown_default(parameter.default) if has_default else None,
         annotation=hint,
@@ -119,28 +117,3 @@ def _shown_default(default: Any) -> Any:
     shown = to_json(default)
     is_marker = isinstance(shown, str) and shown.startswith("<") and not isinstance(default, (str, Enum))
     return None if is_marker else shown
-
-
-def without_none(hint: Any) -> tuple[Any, bool]:
-    """An annotation without the None that its union has, and whether it admits None; None for no annotation."""
-    if get_origin(hint) is typing.Annotated:
-        return hint, without_none(get_args(hint)[0])[1]
-    if hint is None or hint is type(None):
-        return None, hint is type(None)
-    if get_origin(hint) in (Union, types.UnionType):
-        members = get_args(hint)
-        rest = [member for member in members if member is not type(None)]
-        return (rest[0] if len(rest) == 1 else hint), len(rest) < len(members)
-    return hint, hint is Any
-
-
-def _type_name(annotation: Any) -> str:
-    if isinstance(annotation, type) and annotation in _SCALARS:
-        return _SCALARS[annotation]
-    origin = get_origin(annotation) or annotation
-    if origin is typing.Annotated:
-        return _type_name(without_none(get_args(annotation)[0])[0])
-    if origin is typing.Literal:
-        kinds = {_SCALARS.get(type(value)) for value in get_args(annotation)}
-        return next(iter(kinds)) or "json" if len(kinds) == 1 else "json"
-    return "list" if origin in _LISTS else "json"

@@ -7,11 +7,13 @@ Values come from JSON bodies and from query strings, so that text is taken for e
 from __future__ import annotations
 
 import json
-import math
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from enum import Enum
 from typing import Annotated, Any, NamedTuple, NotRequired, Optional, Required, cast
 
 from pydantic import (
@@ -28,7 +30,24 @@ from pydantic_core import PydanticCustomError, PydanticKnownError, SchemaError
 from typing_extensions import TypedDict
 
 from shared.errors import DefinitionError
-from shared.parameters.signatures import without_none
+from shared.parameters.annotations import (
+    bare,
+    choices_in,
+    choices_of_items,
+    is_secret,
+    is_union,
+    takes_list,
+    type_name,
+    without_none,
+)
+from shared.parameters.text_values import (
+    decode_json,
+    decode_list,
+    read_list,
+    read_union,
+    read_union_with_list,
+    read_value,
+)
 from shared.registry import WorkflowParameter
 
 # https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
@@ -39,7 +58,8 @@ _EMAIL = re.compile(
 # RFC 5321, section 4.5.3.1.3, less the angle brackets of a path.
 _LONGEST_EMAIL = 254
 _SHOWN_CHOICES = 20
-_SCALARS = (str, int, float, bool)
+_MOMENTS: Mapping[str, type] = {"date": date, "datetime": datetime}
+_SCALARS = (str, int, float, bool, date, datetime)
 
 _RULES: dict[str, tuple[str, ...]] = {
     "string": ("min_length", "max_length", "pattern", "enum"),
@@ -47,6 +67,8 @@ _RULES: dict[str, tuple[str, ...]] = {
     "int": ("min", "max", "enum"),
     "float": ("min", "max", "enum"),
     "bool": ("enum",),
+    "date": ("enum",),
+    "datetime": ("enum",),
     "json": ("enum",),
     "list": ("min_length", "max_length", "enum"),
 }
@@ -90,6 +112,8 @@ def _check_together(parameter: WorkflowParameter) -> None:
         adapter = TypeAdapter[Any](value_type(parameter))
     except (SchemaError, OverflowError) as error:  # a bound that the type can't have, such as 10**400 for a float
         raise DefinitionError(f"{parameter.name}: the rules can't be used: {_shown(parameter.validation)}") from error
+    if "enum" in (parameter.validation or {}):
+        _check_choices(parameter)
     if not parameter.has_default or parameter.default_from_signature:
         return
     try:
@@ -100,9 +124,27 @@ def _check_together(parameter: WorkflowParameter) -> None:
         ) from None
 
 
+def _check_choices(parameter: WorkflowParameter) -> None:
+    """Checks that each value of the rule `enum` is one that the parameter may have."""
+    choices = _choices_of_rule(parameter, (parameter.validation or {})["enum"])
+    is_list = parameter.type == "list"
+    adapter = TypeAdapter[Any](value_type(replace(parameter, validation={"enum": choices})))
+    for choice in choices:
+        try:
+            found = adapter.validate_python([choice] if is_list else choice)
+            fits = _is_among(next(iter(found)) if is_list else found, [choice])
+        except ValidationError:
+            fits = False
+        if not fits:
+            what = "of items that the list takes" if is_list else f"of type {parameter.type}"
+            raise DefinitionError(
+                f"{parameter.name}: the rule enum must be a list of values {what}; {_shown(choice)} is none"
+            )
+
+
 def value_type(parameter: WorkflowParameter) -> Any:
     """The pydantic type of a parameter's value, with its rules."""
-    rules = parameter.validation or {}
+    rules = _rules_of(parameter)
     kind = _plain_type(parameter)
     # The rules stand next to the type itself, so that their messages speak of characters, items or numbers.
     arguments = {_FIELD_ARGUMENTS[rule]: rules[rule] for rule in _FIELD_ARGUMENTS if rule in rules}
@@ -111,7 +153,10 @@ def value_type(parameter: WorkflowParameter) -> Any:
         steps.append(_matching(rules["pattern"]))
     steps.extend(kind.steps)
     if "enum" in rules:
-        steps.append(AfterValidator(_one_of(rules["enum"], each=parameter.type == "list")))
+        choices, is_list = _choices_of_rule(parameter, rules["enum"]), parameter.type == "list"
+        steps.append(AfterValidator(_one_of(choices, each=is_list)))
+        if is_list or kind is _DECLARED["json"]:
+            steps.append(WrapValidator(_chosen(choices, each=is_list)))
     found = kind.inner
     for step in steps:
         found = Annotated[found, step]
@@ -139,25 +184,29 @@ def _shown(value: object) -> str:
 def _plain_type(parameter: WorkflowParameter) -> _PlainType:
     """The type without the rules: what `@param` declares or, for what has a structure, what the signature says."""
     annotation = _usable(parameter.annotation)
-    bare, _ = without_none(annotation)
+    plain, _ = without_none(annotation)
     kind = parameter.type
     if parameter.from_signature:
         if annotation is None:
             return _PlainType(Any)
-        if not any(bare is scalar for scalar in _SCALARS):
+        if not any(plain is scalar for scalar in _SCALARS):
             return _annotated(kind, annotation)
-    elif annotation is not None and kind in ("json", "list"):
+    elif annotation is not None and (kind in ("json", "list") or is_secret(annotation)):
         return _annotated(kind, annotation)
+    elif kind in _AS_TEXT and bare(annotation) is str:
+        return _PlainType(StrictStr, (AfterValidator(_AS_TEXT[kind]),))
     return _DECLARED[kind]
 
 
 def _annotated(kind: str, annotation: Any) -> _PlainType:
     if kind == "list":
-        return _PlainType(annotation, (BeforeValidator(_decode_list),))
-    decode = WrapValidator(_as_it_is_or_decoded)
+        return _PlainType(annotation, (WrapValidator(read_list),))
+    read = WrapValidator(
+        read_union_with_list if takes_list(annotation) else read_union if is_union(annotation) else read_value
+    )
     if kind in ("int", "float"):
-        return _PlainType(annotation, (BeforeValidator(_refuse_bool(kind)), decode))
-    return _PlainType(annotation, (decode,))
+        return _PlainType(annotation, (BeforeValidator(_refuse_bool(kind)), read))
+    return _PlainType(annotation, (read,))
 
 
 def _usable(annotation: Any) -> Any:
@@ -211,65 +260,6 @@ def _check_email(value: str) -> str:
     return value
 
 
-def _loads(text: str) -> Any:
-    """The value of JSON text.
-
-    Raises:
-        ValueError: it is not JSON, or is nested too deep to be read.
-    """
-    try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_float)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite_float(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError("too large")
-    return value
-
-
-def _looks_like_structure(text: str) -> bool:
-    return text.lstrip()[:1] in ("{", "[")
-
-
-def _decode_json(value: Any) -> Any:
-    """JSON text as its value; other text stays, but for what can only be meant as JSON."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return _loads(value)
-    except ValueError:
-        if _looks_like_structure(value):
-            raise PydanticCustomError("json_invalid", "Input should be valid JSON") from None
-        return value
-
-
-def _decode_list(value: Any) -> Any:
-    """Text as a list: a JSON array, or items with commas between them, as the host joins a repeated query parameter."""
-    if isinstance(value, str) and not _looks_like_structure(value):
-        return [item.strip() for item in value.split(",")] if value.strip() else []
-    return _decode_json(value)
-
-
-def _as_it_is_or_decoded(value: Any, validate: Callable[[Any], Any]) -> Any:
-    """Text stays text where the annotation takes it; else it is JSON."""
-    if not isinstance(value, str):
-        return validate(value)
-    try:
-        return validate(value)
-    except ValidationError:
-        decoded = _decode_json(value)
-        if isinstance(decoded, str):
-            raise
-    return validate(decoded)
-
-
 def _compiles(pattern: str) -> bool:
     return is_linear_pattern(pattern) or _is_python_regex(pattern)
 
@@ -294,39 +284,114 @@ def _is_python_regex(pattern: str) -> bool:
 
 
 def _matching(pattern: str) -> Any:
-    """The pattern in pydantic's own engine; in Python's when it has look-around or back references."""
+    """The whole value matches the pattern, in pydantic's own engine; in Python's when it has look-around or back
+    references.
+    """
     if is_linear_pattern(pattern):
-        return Field(pattern=pattern)
-    search = re.compile(pattern).search
+        whole = f"^(?:{pattern})$"
+        # Where a pattern ends in a comment, its end is that of the line.
+        return Field(pattern=whole if is_linear_pattern(whole) else f"^(?:{pattern}\n)$")
+    match = re.compile(pattern).fullmatch
 
-    def match(value: str) -> str:
-        if search(value) is None:
+    def check(value: str) -> str:
+        if match(value) is None:
             raise PydanticKnownError("string_pattern_mismatch", {"pattern": pattern})
         return value
 
-    return AfterValidator(match)
+    return AfterValidator(check)
 
 
-def _one_of(choices: Any, *, each: bool) -> Callable[[Any], Any]:
-    allowed = list(choices)
-    shown = ", ".join(map(_shown, allowed[:_SHOWN_CHOICES])) + (", …" if len(allowed) > _SHOWN_CHOICES else "")
+def offered_choices(parameter: WorkflowParameter) -> list[Any] | None:
+    """The values that the parameter, or each item of its list, may have, as JSON has them: those of its rule `enum`, or
+    else of its annotation; None where there is no such list.
+    """
+    if "enum" in (parameter.validation or {}):
+        return list((parameter.validation or {})["enum"])
+    if parameter.type == "list":
+        return choices_of_items(parameter.annotation)
+    found = choices_in(parameter.annotation)
+    return None if found is None else [choice for choice in found if choice is not None]
+
+
+def label_of_choice(choice: Any) -> str:
+    """What people see of a choice."""
+    return choice if isinstance(choice, str) else json.dumps(choice, ensure_ascii=False)
+
+
+def _rules_of(parameter: WorkflowParameter) -> dict[str, Any]:
+    """The declared rules. One whose annotation is a Literal or an Enum has that one's choices as its `enum`."""
+    rules = parameter.validation or {}
+    if parameter.from_signature or "enum" in rules or parameter.type in ("json", "list"):
+        return rules
+    choices = offered_choices(parameter)
+    if choices is None or type_name(parameter.annotation) != parameter.type:
+        return rules
+    return {**rules, "enum": choices}
+
+
+def _choices_of_rule(parameter: WorkflowParameter, rule: Iterable[Any]) -> list[Any]:
+    """The values of the rule `enum`, as those of the type are once they were read: a date's text as the date."""
+    choices = list(rule)
+    if parameter.type not in _MOMENTS or _plain_type(parameter).inner is not _MOMENTS[parameter.type]:
+        return choices
+    return [_moment(parameter.type, choice) for choice in choices]
+
+
+def _moment(kind: str, choice: Any) -> Any:
+    try:
+        return TypeAdapter(_MOMENTS[kind]).validate_python(choice) if isinstance(choice, str) else choice
+    except ValidationError:
+        return choice
+
+
+def _is_among(value: Any, choices: Sequence[Any]) -> bool:
+    value = value.value if isinstance(value, Enum) else value
+    # True is 1 for Python, and something else for whoever wrote the list.
+    return any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in choices)
+
+
+def _one_of(choices: Sequence[Any], *, each: bool) -> Callable[[Any], Any]:
+    shown = ", ".join(map(_shown, choices[:_SHOWN_CHOICES])) + (", …" if len(choices) > _SHOWN_CHOICES else "")
 
     def check(value: Any) -> Any:
-        for item in value if each else (value,):
-            # True is 1 for Python, and something else for whoever wrote the list.
-            if not any(item == choice and isinstance(item, bool) == isinstance(choice, bool) for choice in allowed):
-                raise PydanticCustomError("enum", "Input should be one of {choices}", {"choices": shown})
+        if not all(_is_among(item, choices) for item in (value if each else (value,))):
+            raise PydanticCustomError("enum", "Input should be one of {choices}", {"choices": shown})
         return value
 
     return check
 
 
+def _chosen(choices: Sequence[Any], *, each: bool) -> Callable[[Any, Callable[[Any], Any]], Any]:
+    """Takes text that is a choice as that choice, and neither as JSON nor as several."""
+
+    def read(value: Any, validate: Callable[[Any], Any]) -> Any:
+        if isinstance(value, str) and _is_among(value, choices):
+            return validate([value] if each else json.dumps(value))
+        return validate(value)
+
+    return read
+
+
+def _as_text(kind: str) -> Callable[[str], str]:
+    adapter = TypeAdapter(_MOMENTS[kind])
+
+    def check(value: str) -> str:
+        adapter.validate_python(value)
+        return value
+
+    return check
+
+
+# For a function that is annotated with `str`: the text, once it was found to be one.
+_AS_TEXT: Mapping[str, Callable[[str], str]] = {kind: _as_text(kind) for kind in _MOMENTS}
 _DECLARED: Mapping[str, _PlainType] = {
     "string": _PlainType(StrictStr),
     "email": _PlainType(StrictStr, (AfterValidator(_check_email),)),
     "int": _PlainType(int, (BeforeValidator(_refuse_bool("int")),)),
     "float": _PlainType(FiniteFloat, (BeforeValidator(_refuse_bool("float")),)),
     "bool": _PlainType(bool),
-    "json": _PlainType(Any, (BeforeValidator(_decode_json),)),
-    "list": _PlainType(list[Any], (BeforeValidator(_decode_list),)),
+    "date": _PlainType(date),
+    "datetime": _PlainType(datetime),
+    "json": _PlainType(Any, (BeforeValidator(decode_json),)),
+    "list": _PlainType(list[Any], (BeforeValidator(decode_list),)),
 }

@@ -103,6 +103,10 @@ class FormUploadRepository:
         """What was uploaded; None when nothing was."""
         return await self._blobs.properties(upload.blob_name)
 
+    async def read(self, blob_name: str) -> bytes | None:
+        """A file, whole; None when it is not there."""
+        return await self._blobs.get(blob_name)
+
     async def discard(self, upload: Upload) -> None:
         """Removes what was uploaded. Until its URL expires, something better can be put in its place."""
         await self._blobs.delete(upload.blob_name)

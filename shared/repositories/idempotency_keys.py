@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TABLE = "IdempotencyKeys"
 VALID_FOR = timedelta(hours=24)
+# Senders of webhooks come again for up to three days by themselves, and people have one sent again later still.
+DELIVERIES_VALID_FOR = timedelta(days=7)
 # Keys are spread over as many partitions, so that they can be looked through without reading the table as a whole.
 _PARTITIONS = "0123456789abcdef"
 
@@ -45,21 +47,30 @@ class IdempotencyKeyRepository:
         self._table = storage.table(TABLE)
 
     async def claim(
-        self, owner: Sequence[str], execution_id: str, digest: str, now: datetime, *, instead_of: str | None = None
+        self,
+        owner: Sequence[str],
+        execution_id: str,
+        digest: str,
+        now: datetime,
+        *,
+        valid_for: timedelta = VALID_FOR,
+        instead_of: str | None = None,
     ) -> Claim:
         """Claims a key for an execution. One call for the first, two for those that follow.
 
         Args:
             owner: what tells the key from all others: scope, caller, route and the key itself.
             execution_id, digest: what the claim is to say.
-            now: with a time zone; a claim is valid for 24 hours.
-            instead_of: an execution that was never begun; a claim for it is not valid any more.
+            now: with a time zone.
+            valid_for: how long the claim is valid, from now, in whole hours.
+            instead_of: an execution that does not count any more, nor does a claim for it.
 
         Returns:
             This claim, or the one that was there before.
         """
         key = _row_key(owner)
-        values = {"executionId": execution_id, "digest": digest, "claimedAt": now.isoformat()}
+        hours = valid_for // timedelta(hours=1)
+        values = {"executionId": execution_id, "digest": digest, "claimedAt": now.isoformat(), "validHours": hours}
         while True:
             try:
                 await self._table.insert(key[0], key, values)
@@ -86,7 +97,7 @@ class IdempotencyKeyRepository:
 
     async def remove_old(self, now: datetime) -> int:
         """Removes the claims that are no longer valid, and says how many."""
-        old = remove_rows(self._table, _PARTITIONS, ["claimedAt"], lambda row: _has_expired(row, now))
+        old = remove_rows(self._table, _PARTITIONS, ["claimedAt", "validHours"], lambda row: _has_expired(row, now))
         return len([row async for row in old])
 
 
@@ -95,4 +106,7 @@ def _row_key(owner: Sequence[str]) -> str:
 
 
 def _has_expired(row: Row, now: datetime) -> bool:
-    return datetime.fromisoformat(row.values["claimedAt"]) + VALID_FOR <= now
+    # Those of the release before are valid for a day.
+    hours = row.values.get("validHours")
+    valid_for = timedelta(hours=hours) if hours is not None else VALID_FOR
+    return datetime.fromisoformat(row.values["claimedAt"]) + valid_for <= now

@@ -12,7 +12,7 @@ from shared.storage import Blobs, MissingError
 
 # A binary column holds 64 KiB, a row 1 MiB:
 # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
-# The twelve payloads of a record can't come near to the latter.
+# The thirteen payloads of a record can't come near to the latter.
 LONGEST_INLINE_BYTES = 60 * 1024
 # Compressing this much holds up the event loop for about a millisecond.
 _LARGE_TEXT_CHARACTERS = 64 * 1024

@@ -13,6 +13,7 @@ import types
 from pathlib import Path
 from typing import Any, cast
 
+from shared.errors import UserError
 from shared.logs.masking import MASK, NOTHING_SECRET, SecretMask
 from shared.runtime.calls import describe_line, is_user_code
 
@@ -34,6 +35,16 @@ def message_of(error: BaseException) -> str:
         return str(error)
     except Exception as broken:  # noqa: BLE001 - an exception's own __str__ may raise anything
         return f"{type(error).__name__} (its message can't be shown: {type(broken).__name__})"
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that a `UserError` asks for; None for every other exception."""
+    if not isinstance(error, UserError):
+        return None
+    # A class of the author's own may say anything.
+    given: Any = error.status_code
+    fits = isinstance(given, int) and type(given) is not bool and 400 <= given <= 499
+    return int(given) if fits else UserError.status_code
 
 
 def describe_failure(

@@ -35,8 +35,24 @@ def refused(answer: Answer, status: int, code: str) -> dict[str, Any]:
     ],
 )
 async def test_a_body_that_is_no_json_object_is_a_bad_request(app: Client, raw: bytes, message: str):
-    body = refused(await app.post(EXECUTE, raw=raw), 400, "BadRequest")
+    headers = {"Content-Type": "application/json"}
+    body = refused(await app.post(EXECUTE, raw=raw, headers=headers), 400, "BadRequest")
     assert message in body["message"]
+
+
+async def test_a_body_that_can_not_be_read_as_json_says_what_is_taken(app: Client):
+    for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml"):
+        answer = await app.post(EXECUTE, raw=b"workflowName=hello", headers={"Content-Type": kind})
+        assert "application/json" in refused(answer, 415, "UnsupportedMediaType")["message"]
+    answer = await app.post(EXECUTE, raw=b"{}", headers={"Content-Encoding": "br"})
+    refused(answer, 415, "UnsupportedMediaType")
+    assert answer.headers["Accept-Encoding"] == "gzip, deflate"
+
+
+async def test_a_body_in_chunks_is_refused_as_azures_host_drops_it(app: Client):
+    for target in (EXECUTE, "/endpoints/ticket_webhook", "/data-providers/cities", "/forms/any/execute"):
+        body = refused(await app.post(target, {"ticket": 1}, chunked=True), 411, "LengthRequired")
+        assert "Content-Length" in body["message"]
 
 
 async def test_an_empty_body_names_nothing_to_run(app: Client):

@@ -21,6 +21,10 @@ async def test_another_system_calls_a_webhook_with_its_key_until_the_key_is_revo
     posted = await app.call("POST", "/api/endpoints/ticket_webhook", raw=b"ticket=3&event=closed", headers=form)
     assert posted.body["result"] == {"ticket": 3, "event": "closed", "urgent": False}
     assert (await app.call("DELETE", "/api/endpoints/ticket_webhook", headers=bearer)).headers["Allow"] == "GET, POST"
+    for method in ("HEAD", "PATCH", "OPTIONS"):
+        refused = await app.call(method, "/api/endpoints/ticket_webhook", headers=bearer)
+        assert (refused.status, refused.headers["Allow"]) == (405, "GET, POST")
+        assert (refused.body is None) == (method == "HEAD")
     assert (await app.get("/workflows", headers=bearer)).status == 403
     assert (await app.call("DELETE", f"/api/workflow-keys/{created.body['id']}")).status == 204
     assert (await app.post("/endpoints/ticket_webhook", {}, headers=bearer)).status == 401

@@ -66,6 +66,7 @@ async def test_all_examples_are_listed_with_what_a_form_needs(app: Client):
     assert set(hello) == {
         *("name", "description", "category", "tags", "parameters", "executionMode", "timeoutSeconds", "retryPolicy"),
         *("schedule", "endpointEnabled", "allowedMethods", "disableGlobalKey", "publicEndpoint", "source"),
+        *("verify", "dedupeHeader"),
     }
     assert hello["parameters"][0] == {
         "name": "name",

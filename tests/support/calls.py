@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import azure.functions as func
 
+from dev.host.requests import joined_query
 from functions.http.routes import ROUTES, Route
 from tests.support.described import check_answer
 
@@ -45,6 +46,7 @@ async def call(
     *,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
+    query_string: str | None = None,
     body: Any = None,
     raw: bytes | None = None,
 ) -> Called:
@@ -53,17 +55,19 @@ async def call(
     Args:
         name: of the function.
         path: the route's parameters.
-        headers, query: of the request.
+        headers, query: of the request; `query_string` for one that is to be sent as it is.
         body: sent as JSON; `raw` as it is.
     """
     route = app_routes()[name]
     filled = re.sub(r"\{(\w+)\}", lambda found: (path or {})[found[1]], route.path)
     content = raw if raw is not None else json.dumps(body).encode() if body is not None else b""
+    sent = query_string if query_string is not None else urlencode(query or {})
     request = func.HttpRequest(
         route.method,
-        f"http://127.0.0.1/api/{filled}?{urlencode(query or {})}",
+        f"http://127.0.0.1/api/{filled}?{sent}",
         headers=headers,
-        params=query,
+        # As the host has it, without what is empty.
+        params=joined_query(sent),
         route_params=path,
         body=content,
     )
@@ -72,6 +76,6 @@ async def call(
     try:
         answer = json.loads(text) if text else None
     except ValueError:
-        answer = text.decode()
+        answer = text.decode(errors="backslashreplace")
     check_answer(route, response.status_code, response.headers, answer)
     return Called(response.status_code, response.headers, answer)

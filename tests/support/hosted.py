@@ -53,14 +53,16 @@ class Client:
         *,
         raw: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        chunked: bool = False,
         **query: Any,
     ) -> Answer:
-        """One request; `body` is sent as JSON, `raw` as it is."""
+        """One request; `body` is sent as JSON, `raw` as it is; `chunked` without a length."""
         content = raw if raw is not None else json.dumps(body).encode() if body is not None else None
         data = io.BytesIO(content) if content is not None else None
         params = {name: str(value) for name, value in query.items()}
         url = f"{self.url}{path}"
-        async with self._session.request(method, url, data=data, headers=headers, params=params) as answer:
+        sent = {"data": data, "headers": headers, "params": params, "chunked": chunked or None}
+        async with self._session.request(method, url, **sent) as answer:
             text = await answer.read()
             body = _content(answer.content_type, text)
             if self._is_described:

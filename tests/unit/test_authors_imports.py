@@ -25,7 +25,7 @@ EXPORTED: dict[str, dict[str, str | None]] = {
         "help_text=None)",
         "workflow": "(name=None, description=…, category=…, tags=None, execution_mode='async', timeout_seconds=300, "
         "retry_policy=None, schedule=None, endpoint_enabled=False, allowed_methods=('POST',), "
-        "disable_global_key=False, public_endpoint=False, source=None)",
+        "disable_global_key=False, public_endpoint=False, source=None, verify=None, dedupe_header=None)",
     },
     "shared.context": {
         "Caller": "(user_id, email='', name='')",
@@ -42,6 +42,7 @@ EXPORTED: dict[str, dict[str, str | None]] = {
         "DuplicateFunctionError": None,
         "ExecutionStopped": None,
         "FieldError": None,
+        "FileUnavailableError": None,
         "ForbiddenError": "(message, details=None)",
         "FunctionNotFoundError": "(message, details=None)",
         "InvalidInputError": "(message, errors)",
@@ -57,10 +58,13 @@ EXPORTED: dict[str, dict[str, str | None]] = {
         "StorageUnavailableError": "(message='Storage is out of reach', retry_after=5, *, is_uncertain=False)",
         "TooManyRequestsError": "(message, retry_after, details=None)",
         "UnauthorizedError": "(message, details=None)",
-        "UserError": None,
+        "UserError": "(message='', status_code=None)",
+        "WorkflowFailedError": None,
+        "WorkflowTimeoutError": None,
     },
     "shared.testing": {
         "TEST_CALLER": None,
+        "local_file": "(path)",
         "run": "async (function, /, config=None, secrets=None, request=None, organization=None, caller=None, "
         "**parameters)",
         "run_named": "async (name, parameters, use=None, *, config=None, secrets=None, on_error=None)",
@@ -77,6 +81,7 @@ METHODS = {
     "get_secret": "async (key)",
     "has_config": "(key)",
     "info": "(message, **data)",
+    "read_file": "async (value)",
     "report_progress": "(fraction, message='')",
     "save_checkpoint": "(name, data=None)",
     "set_result": "(value)",
@@ -157,7 +162,17 @@ def test_these_modules_have_no_other_names(module: str):
 
 def test_the_types_of_parameters():
     decorators = importlib.import_module("shared.decorators")
-    assert decorators.VALID_PARAM_TYPES == ("string", "int", "bool", "float", "json", "list", "email")
+    assert decorators.VALID_PARAM_TYPES == (
+        "string",
+        "int",
+        "bool",
+        "float",
+        "json",
+        "list",
+        "email",
+        "date",
+        "datetime",
+    )
 
 
 async def test_the_context_is_what_a_workflow_sees_of_its_run():

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from shared.logs.masking import MASK
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult, JsonObject
@@ -38,9 +39,12 @@ class ExecutionRecord:
         status: where it stands.
         created_at, started_at: when it was recorded, last claimed.
         result_token_digest: SHA-256 of the token that opens the result to a caller whom nobody knows.
-        input_data: the parameters.
+        input_data: the parameters, as they are shown: values that the function takes as secrets are masked.
+        hidden_input: the parameters as they were sent, where `input_data` is masked; else None.
         http: the HTTP request behind an endpoint, for a run from the queue.
+        files: the uploaded files among the parameters; see `ExecutionRequest`.
         code: a script's source, in base64 as it came.
+        rerun_of: the execution that this one does again; None for one of its own.
         end: what it came to; None until then.
         progress: what the run last reported about itself.
         attempt: 1 for the first run.
@@ -73,8 +77,11 @@ class ExecutionRecord:
     form_id: str | None = None
     result_token_digest: str | None = None
     input_data: JsonObject | None = None
+    hidden_input: JsonObject | None = None
     http: JsonObject | None = None
+    files: JsonObject | None = None
     code: str | None = None
+    rerun_of: str | None = None
     started_at: datetime | None = None
     end: ExecutionResult | None = None
     progress: JsonObject | None = None
@@ -92,6 +99,18 @@ class ExecutionRecord:
     def org_id(self) -> str | None:
         """The organization, None in the global scope."""
         return None if self.scope == GLOBAL_SCOPE else self.scope
+
+    @property
+    def run_input(self) -> JsonObject:
+        """The parameters as they were sent, for a run."""
+        return (self.hidden_input if self.hidden_input is not None else self.input_data) or {}
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The texts of the input that are masked as a whole."""
+        shown = self.input_data or {}
+        hidden = self.hidden_input or {}
+        return frozenset(value for name, value in hidden.items() if isinstance(value, str) and shown[name] == MASK)
 
     @property
     def log_extra(self) -> dict[str, str | int]:

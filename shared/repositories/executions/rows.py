@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.executions import ExecutionStatus, ExecutionSummary
-from shared.models.results import ExecutionResult
+from shared.models.results import ExecutionResult, response_of
 from shared.repositories.executions.keys import ALL, RecordKeys, id_in
 from shared.repositories.executions.record import ExecutionRecord
 from shared.storage import Row
@@ -94,6 +94,9 @@ MAIN = (
     _Column("isScript", "is_script"),
     _Column("isUnsent", "is_unsent"),
     _time("createdAt", "created_at"),
+    # In columns of their own, since an older release refuses a payload that has more than it knows.
+    _Column("rerunOf", "rerun_of"),
+    _Column("errorStatusCode", "error_status_code", "end"),
 )
 
 
@@ -150,11 +153,14 @@ PAYLOADS = (
     ),
     _Payload("code", "record", ("code",)),
     _Payload("input", "record", ("input_data",)),
+    _Payload("hiddenInput", "record", ("hidden_input",)),
     _Payload("http", "record", ("http",)),
+    _Payload("files", "record", ("files",)),
     _Payload("progress", "record", ("progress",)),
     _Payload("attempts", "record", ("attempts",), is_optional=True),
     _Payload("failure", "end", ("error_message", "error_type", "error_details"), "list"),
     _Payload("result", "end", ("result",)),
+    _Payload("response", "end", ("response_form",)),
     _Payload("variables", "end", ("variables",)),
     _Payload("logs", "end", ("logs",), is_optional=True),
     _Payload("snapshots", "end", ("state_snapshots",), is_optional=True),
@@ -243,8 +249,11 @@ def record_of(row: Row, scope: str, partition: str, payloads: Mapping[str, Any])
     keys = RecordKeys.of(partition, row.key.removeprefix(ALL), found["workflow_name"], found["executed_by"])
     end = None
     if found["status"].is_end:
-        progress = payloads.get("progress")
-        end = ExecutionResult(execution_id=execution_id, status=found["status"], progress=progress, **fields["end"])
+        progress, ended = payloads.get("progress"), fields["end"]
+        response = response_of(ended.pop("response_form", None), ended.get("result"))
+        end = ExecutionResult(
+            execution_id=execution_id, status=found["status"], progress=progress, response=response, **ended
+        )
     return ExecutionRecord(
         execution_id=execution_id,
         scope=scope,

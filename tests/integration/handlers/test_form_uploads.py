@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -16,15 +17,19 @@ import pytest_asyncio
 
 from shared.access.principal import Principal
 from shared.context import Organization
-from shared.errors import BadRequestError, InvalidInputError
-from shared.handlers.form_files import MOST_FILES
+from shared.errors import BadRequestError, FileUnavailableError, InvalidInputError
+from shared.handlers.executions_handlers import rerun_execution
+from shared.handlers.form_access import find_form
+from shared.handlers.form_files import MOST_FILES, resolve_files
 from shared.handlers.form_uploads_handlers import make_upload_url
 from shared.handlers.forms_handlers import create_form, execute_form_handler
 from shared.handlers.services import get_services
-from shared.models.executions import ExecutionResponse
+from shared.handlers.workflows_handlers import execute_workflow_handler
+from shared.models.executions import ExecuteRequest, ExecutionResponse
 from shared.models.forms import FormDataRequest, FormRequest, UploadUrlRequest, UploadUrlResponse
 from shared.repositories.form_uploads import CONTAINER, FormUploadRepository
 from shared.storage import Storage
+from shared.uploaded_files import GivenFiles
 from tests.integration.handlers.conftest import ADMIN, USER
 
 App = Callable[[], Storage]
@@ -241,3 +246,151 @@ async def test_a_file_whose_submission_the_workflow_refuses_is_not_kept(put: Put
     assert await refused(form_id, picture=where.upload_id) == [(["number"], "missing")]
     await get_services().form_uploads.remove_old(datetime.now(UTC) + timedelta(hours=26))
     assert await get_services().storage.blobs(CONTAINER).properties(blob_of(where)) is None
+
+
+READERS = """
+import asyncio
+
+from shared.decorators import workflow
+from shared.errors import FileUnavailableError
+
+
+@workflow(name="reads", execution_mode="sync", endpoint_enabled=True)
+async def reads(context, picture: dict, other: dict | None = None):
+    try:
+        return (await context.read_file(other or picture)).decode()
+    except FileUnavailableError as error:
+        return f"refused: {error}"
+
+
+@workflow(name="reads_later")
+def reads_later(context, picture: dict):
+    names = (picture, picture["blobUri"], picture["uploadId"])
+    return [asyncio.run(context.read_file(name)).decode() for name in names]
+"""
+REFUSED = "refused: This run was given no such file"
+
+
+@pytest.fixture
+def readers(flows: None, tmp_path: Path):
+    """Workflows that read files."""
+    (tmp_path / "flows" / "readers_of_the_test.py").write_text(READERS)
+    yield
+    sys.modules.pop("readers_of_the_test", None)
+
+
+async def test_a_workflow_reads_the_file_that_its_form_was_given(put: Put, readers: None):
+    form_id = await made(PICTURE, linkedWorkflow="reads")
+    where = await url_for(form_id)
+    assert await put(where, b"content", "image/png") == 201
+    assert await submit(form_id, picture=where.blob_uri) == "content"
+
+
+async def test_a_def_workflow_from_the_queue_reads_its_file_by_any_of_its_names_and_when_run_again(
+    put: Put, readers: None
+):
+    form_id = await made(PICTURE, linkedWorkflow="reads_later")
+    where = await url_for(form_id)
+    assert await put(where, b"content", "image/png") == 201
+    answer = (await execute_form_handler(form_id, FormDataRequest(form_data={"picture": where.upload_id}), USER)).answer
+    assert await run_queued(answer.execution_id) == ["content"] * 3
+    again = (await rerun_execution(answer.execution_id, ADMIN)).answer
+    assert await run_queued(again.execution_id) == ["content"] * 3
+
+
+async def run_queued(execution_id: str) -> Any:
+    """Runs an execution as its message in the queue does, and gives its result."""
+    await get_services().executor.run_queued(json.dumps({"execution_id": execution_id, "attempt": 1}))
+    record = await get_services().executions.get("GLOBAL", execution_id)
+    assert record is not None
+    assert record.end is not None
+    return record.end.result
+
+
+async def test_no_value_opens_a_file_that_the_run_was_not_given(put: Put, readers: None):
+    json_field = {"name": "other", "type": "textarea"}
+    form_id = await made(PICTURE, json_field, linkedWorkflow="reads")
+    mine, theirs = await url_for(form_id), await url_for(form_id)
+    stranger = await url_for(await made(PICTURE, name="Other"))
+    for where in (mine, theirs, stranger):
+        assert await put(where, b"content", "image/png") == 201
+    assert await submit(form_id, picture=theirs.upload_id) == "content"
+    for where in (theirs, stranger):
+        crafted = {"uploadId": where.upload_id, "blobUri": where.blob_uri, "size": 1, "blobName": blob_of(where)}
+        assert await submit(form_id, picture=mine.upload_id, other=json.dumps(crafted)) == REFUSED
+        # Nor does whoever calls the workflow itself, and says that it is by the form.
+        body = ExecuteRequest.model_validate({"inputData": {"picture": crafted}, "formId": form_id})
+        answer = (await execute_workflow_handler(body, ADMIN, "reads")).answer
+        assert isinstance(answer, ExecutionResponse)
+        assert answer.result == REFUSED
+
+
+async def test_a_file_that_is_gone_is_named_so(put: Put, readers: None):
+    form_id = await made(PICTURE, linkedWorkflow="reads")
+    where = await url_for(form_id)
+    assert await put(where, b"content", "image/png") == 201
+    state = await resolve_files((await find_form(form_id, USER)).form, {"picture": where.upload_id}, USER)
+    await get_services().storage.blobs(CONTAINER).delete(blob_of(where))
+    files = GivenFiles(state.given, get_services().form_uploads)
+    with pytest.raises(FileUnavailableError, match="no longer there"):
+        await files.read(state.values["picture"])
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("../../etc/passwd.pdf", "passwd.pdf"),
+        ("C:\\Users\\ada\\offer.pdf", "offer.pdf"),
+        ("a\nb\x00.pdf", "ab.pdf"),
+        ("invoice\u202efdp.exe", "invoicefdp.exe"),
+        ("  offer .pdf. ", "offer .pdf"),
+        ("Zoe\u0308.pdf", "Zoë.pdf"),
+        ("سند\u200cها.pdf", "سند\u200cها.pdf"),
+    ],
+)
+async def test_a_workflow_gets_a_files_name_without_what_misleads(put: Put, sent: str, kept: str):
+    form_id = await made({"name": "picture", "type": "file"})
+    where = await url_for(form_id, sent)
+    assert await put(where, b"x", "image/png") == 201
+    assert (await submit(form_id, picture=where.upload_id))["picture"]["name"] == kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "places"),
+    [
+        ({"file_size": 0}, [("fileSize", "empty")]),
+        ({"file_size": 101 * 1024 * 1024}, [("fileSize", "too_large")]),
+        ({"file_name": " "}, [("fileName", "blank")]),
+        ({"file_name": "folder/"}, [("fileName", "blank")]),
+        ({"file_name": ".."}, [("fileName", "blank")]),
+        ({"file_name": "\u202e", "file_size": 0}, [("fileSize", "empty"), ("fileName", "blank")]),
+    ],
+)
+async def test_a_file_that_could_never_be_submitted_gets_no_url(changes: dict[str, Any], places: list[Any]):
+    form_id = await made({"name": "picture", "type": "file"})
+    with pytest.raises(InvalidInputError) as caught:
+        await url_for(form_id, **changes)
+    assert [(error["loc"][-1], error["type"]) for error in caught.value.errors] == places
+
+
+async def test_a_field_may_take_more_than_is_usual():
+    form_id = await made({"name": "picture", "type": "file", "maxSizeMB": 200})
+    assert (await url_for(form_id, file_size=101 * 1024 * 1024)).upload_id
+
+
+async def test_a_kind_that_the_browser_does_not_know_is_bytes(put: Put):
+    form_id = await made({"name": "picture", "type": "file"}, {**PICTURE, "name": "strict"})
+    where = await url_for(form_id, "a.xyz", content_type="", field="picture")
+    assert await put(where, b"x", "") == 201
+    assert (await submit(form_id, picture=where.upload_id))["picture"]["contentType"] == "application/octet-stream"
+    with pytest.raises(InvalidInputError) as caught:
+        await url_for(form_id, "a.xyz", content_type="", field="strict")
+    assert [error["loc"] for error in caught.value.errors] == [["body", "contentType"]]
+    assert (await url_for(form_id, "a.txt", content_type=" ", field="strict")).upload_id
+
+
+async def test_an_empty_file_that_was_uploaded_all_the_same_is_removed(put: Put):
+    form_id = await made(PICTURE)
+    where = await url_for(form_id)
+    assert await put(where, b"", "image/png") == 201
+    assert await refused(form_id, picture=where.upload_id) == [(["body", "form_data", "picture"], "empty")]

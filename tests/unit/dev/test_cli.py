@@ -100,6 +100,25 @@ def test_the_tests_of_workflows_are_run_by_check(path: str, capsys: pytest.Captu
     assert capsys.readouterr().err == f"The tests of workflows are run by: python3 -m dev check {path}\n"
 
 
+FLOW = """
+from shared.decorators import workflow
+
+
+@workflow(name="sizes")
+async def sizes(context, document: dict, name: str):
+    return [document["name"], len(await context.read_file(document)), name]
+"""
+
+
+def test_run_gives_a_local_file_for_an_uploaded_one(tmp_path: Path) -> None:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "sizes_of_the_test.py").write_text(FLOW)
+    (tmp_path / "offer.pdf").write_bytes(b"content")
+    arguments = [f"document=@{tmp_path / 'offer.pdf'}", "name=@ada"]
+    done = dev("run", "sizes", *arguments, WORKSPACE_PATH=str(tmp_path / "flows"))
+    assert (done.returncode, json.loads(done.stdout)) == (0, ["offer.pdf", 7, "@ada"])
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(new, "PROJECT", tmp_path)

@@ -141,8 +141,43 @@ async def test_other_results_are_a_success(run_function: Execute, value: Any):
 async def test_an_endpoint_response_is_the_answer_and_its_body_and_code_are_the_result(run_function: Execute):
     answer = EndpointResponse({"ok": Decimal(1)}, status_code=418, headers={"X-Tea": "yes"})
     result = await run_function(lambda: answer)
-    assert result.response is answer
+    assert result.response == EndpointResponse({"ok": "1"}, status_code=418, headers={"X-Tea": "yes"})
     assert result.result == {"statusCode": 418, "body": {"ok": "1"}}
+
+
+class OutOfStockError(UserError):
+    status_code = 409
+
+
+class TeapotError(UserError):
+    status_code = 200
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UserError("no"), 400),
+        (UserError("no", status_code=404), 404),
+        (UserError("no", 499), 499),
+        (OutOfStockError("none left"), 409),
+        (TeapotError("odd"), 400),
+        (ValueError("no"), None),
+    ],
+)
+async def test_a_user_errors_status_is_kept_with_the_result(
+    run_function: Execute, error: Exception, status: int | None
+):
+    def fails() -> None:
+        raise error
+
+    result = await run_function(fails)
+    assert (result.status, result.error_status_code, result.is_user_error) == ("Failed", status, status is not None)
+
+
+@pytest.mark.parametrize("status", [200, 399, 500, True, "404"])
+def test_a_user_error_has_a_status_of_the_callers_mistakes_only(status: Any):
+    with pytest.raises(ValueError, match="from 400 to 499"):
+        UserError("no", status_code=status)
 
 
 async def test_an_input_named_like_the_context_is_an_unknown_parameter(run_function: Execute):

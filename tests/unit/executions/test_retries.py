@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.executions.retries import retry_wait
@@ -29,9 +31,13 @@ def test_after_the_last_attempt_there_is_no_other():
     assert retry_wait({}, new_record(), failed()) is None
 
 
-@pytest.mark.parametrize("error_type", ["UserError", "ValidationError", "NotFound"])
+@pytest.mark.parametrize("error_type", ["ValidationError", "NotFound"])
 def test_what_the_same_input_brings_about_again_is_not_retried(error_type: str):
     assert retry_wait(POLICY, new_record(), failed(error_type)) is None
+
+
+def test_the_authors_own_word_to_the_caller_is_not_retried_whatever_its_class_is_called():
+    assert retry_wait(POLICY, new_record(), replace(failed("OutOfStock"), error_status_code=409)) is None
 
 
 @pytest.mark.parametrize(

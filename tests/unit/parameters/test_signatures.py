@@ -5,17 +5,24 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Callable, Sequence
-from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Optional
+from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
 from shared.context import ExecutionContext
 from shared.errors import DefinitionError
 from shared.parameters.signatures import read_signature
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    from numbers import Real
+
+
+class Level(enum.IntEnum):
+    LOW = 1
 
 
 class Colour(enum.Enum):
@@ -43,8 +50,16 @@ def function_with(annotation: Any) -> Callable[..., Any]:
         (set[str], "list", False),
         (Sequence[str], "list", False),
         (dict[str, int], "json", False),
-        (date, "json", False),
-        (Colour, "json", False),
+        (date, "date", False),
+        (datetime | None, "datetime", True),
+        (Colour, "string", False),
+        (Level, "int", False),
+        (Colour | Level, "json", False),
+        (Literal["a", None], "string", True),
+        (UUID, "string", False),
+        (Decimal, "float", False),
+        (SecretStr, "string", False),
+        (NewType("Number", int), "int", False),
         (Any, "json", True),
         (object, "json", False),
         (int | None, "int", True),
@@ -68,7 +83,7 @@ def test_annotations_become_types(annotation: Any, kind: str, nullable: bool):
 
 
 def test_one_annotation_that_can_not_be_resolved_takes_no_other_down():
-    def function(price: Decimal, count: int) -> None: ...
+    def function(price: Real, count: int) -> None: ...
 
     price, count = read_signature(function).parameters
     assert (price.annotation, price.type) == (None, "json")

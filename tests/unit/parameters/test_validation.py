@@ -8,7 +8,7 @@ import math
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from unittest.mock import Mock
@@ -16,11 +16,11 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, TypeAdapter, field_validator
+from pydantic import BaseModel, Field, SecretStr, TypeAdapter, field_validator
 
 from shared.errors import DefinitionError, FieldError, InvalidInputError
 from shared.parameters.signatures import read_signature
-from shared.parameters.types import check_parameter
+from shared.parameters.types import check_parameter, offered_choices
 from shared.parameters.validation import ParameterValidator
 from shared.registry import WorkflowParameter
 
@@ -102,6 +102,10 @@ LONGEST_EMAIL = "a" * 60 + "@" + ".".join(["b" * 63] * 2 + ["c" * 63, "d"])
         ("list", (1, 2), [1, 2]),
         ("list", "a, b,c", ["a", "b", "c"]),
         ("list", "a", ["a"]),
+        ("date", "2026-03-01", date(2026, 3, 1)),
+        ("date", "2026-03-01T00:00:00", date(2026, 3, 1)),
+        ("datetime", "2026-03-01T10:00:00Z", datetime(2026, 3, 1, 10, tzinfo=UTC)),
+        ("datetime", "2026-03-01 10:00", datetime(2026, 3, 1, 10)),  # noqa: DTZ001 - none was sent
         ("list", "", []),
         ("list", " ", []),
         ("list", '["a, b", 1]', ["a, b", 1]),
@@ -172,12 +176,17 @@ def test_each_type_refuses_other_values(kind: str, given_value: Any, mistake: st
         ("string", {"min_length": 2}, "ab", "a", "string_too_short"),
         ("string", {"max_length": 2}, "äö", "abc", "string_too_long"),
         ("email", {"max_length": 6}, "a@b.cd", "a@b.cde", "string_too_long"),
-        ("email", {"pattern": r"@example\.com$"}, "a@example.com", "a@b.cd", "string_pattern_mismatch"),
+        ("email", {"pattern": r".*@example\.com"}, "a@example.com", "a@b.cd", "string_pattern_mismatch"),
         ("list", {"min_length": 2}, "a,b", "a", "too_short"),
         ("list", {"max_length": 1}, ["a"], ["a", "b"], "too_long"),
-        ("string", {"pattern": "b"}, "abc", "ac", "string_pattern_mismatch"),
+        ("string", {"pattern": "b"}, "b", "abc", "string_pattern_mismatch"),
+        ("string", {"pattern": "[0-9]{4}"}, "1234", "12345abc", "string_pattern_mismatch"),
+        ("string", {"pattern": "a|b"}, "b", "ab", "string_pattern_mismatch"),
+        ("string", {"pattern": "(?i)ab"}, "AB", "ab\n", "string_pattern_mismatch"),
+        ("string", {"pattern": "(?x) a  # the first letter"}, "a", "ab", "string_pattern_mismatch"),
+        ("string", {"pattern": "(?m)^a$"}, "a", "a\na", "string_pattern_mismatch"),
         ("string", {"pattern": "^b$"}, "b", "abc", "string_pattern_mismatch"),
-        ("string", {"pattern": r"(?<=a)b"}, "xab", "xb", "string_pattern_mismatch"),
+        ("string", {"pattern": r"a(?<=a)b"}, "ab", "xab", "string_pattern_mismatch"),
         ("string", {"pattern": r"\p{Lu}"}, "Ä", "ä", "string_pattern_mismatch"),
         ("string", {"enum": ["a", "b"]}, "a", "c", "enum"),
         ("int", {"enum": [1, 2]}, "1", 3, "enum"),
@@ -185,6 +194,10 @@ def test_each_type_refuses_other_values(kind: str, given_value: Any, mistake: st
         ("bool", {"enum": [True]}, "yes", False, "enum"),
         ("json", {"enum": [1, {"a": 1}]}, '{"a": 1}', True, "enum"),
         ("list", {"enum": {"a", "b"}}, "a,b,a", "a,c", "enum"),
+        ("list", {"enum": ["Paris, France", "a"]}, "Paris, France", "Paris", "enum"),
+        ("json", {"enum": ["1", "[a"]}, "1", "[b", "json_invalid"),
+        ("date", {"enum": ["2026-03-01", date(2026, 3, 2)]}, "2026-03-02", "2026-03-03", "enum"),
+        ("datetime", {"enum": ["2026-03-01T10:00:00Z"]}, "2026-03-01T11:00:00+01:00", "2026-03-01", "enum"),
     ],
 )
 def test_each_rule_holds(kind: str, rules: dict[str, Any], good: Any, bad: Any, mistake: str):
@@ -223,6 +236,13 @@ def test_the_message_of_an_enum_names_the_choices_but_no_more_than_twenty():
         ("string", {"pattern": None}, "pattern must be a regular expression"),
         ("string", {"enum": "abc"}, "enum must be a list of values"),
         ("string", {"enum": []}, "enum must be a list of values"),
+        ("int", {"enum": ["1", "2"]}, "enum must be a list of values of type int; '1' is none"),
+        ("int", {"enum": [1, True]}, "True is none"),
+        ("string", {"enum": ["a", 1]}, "1 is none"),
+        ("bool", {"enum": ["yes"]}, "'yes' is none"),
+        ("date", {"enum": ["tomorrow"]}, "'tomorrow' is none"),
+        ("email", {"enum": ["nobody"]}, "'nobody' is none"),
+        ("date", {"pattern": "2.*"}, "a parameter of type date has the rules enum, not 'pattern'"),
         ("string", ["enum"], "validation must be a dict"),
     ],
 )
@@ -448,6 +468,9 @@ def test_a_value_that_the_annotation_does_not_admit_is_refused(
         ("list", list[int], "1,2", [1, 2]),
         ("list", list[Person], [{"name": "A"}], [Person(name="A")]),
         ("string", Colour, "red", "red"),
+        ("string", SecretStr, "hunter2", SecretStr("hunter2")),
+        ("date", str, "2026-03-01", "2026-03-01"),
+        ("date", date | None, "2026-03-01", date(2026, 3, 1)),
         ("int", int | None, "5", 5),
     ],
 )
@@ -456,6 +479,19 @@ def test_a_declared_structure_becomes_what_the_signature_says(
 ):
     parameter = declared(kind, annotation=annotation)
     assert one(parameter).validate({"p": given_value}) == {"p": expected}
+
+
+def test_a_declared_parameter_takes_none_but_the_choices_of_its_annotation():
+    for annotation in (Colour, Literal["red"], Colour | None):
+        parameter = declared("string", annotation=annotation)
+        assert offered_choices(parameter) == ["red"]
+        assert [error["type"] for error in refusal(one(parameter), {"p": "green"})] == ["enum"]
+
+
+def test_an_enum_is_held_against_the_items_that_the_signature_takes():
+    assert declared("list", annotation=list[int], validation={"enum": [1, 2]})
+    with pytest.raises(DefinitionError, match="values of items that the list takes; '1' is none"):
+        declared("list", annotation=list[int], validation={"enum": ["1", "2"]})
 
 
 def test_a_default_becomes_what_the_signature_says_too():

@@ -92,7 +92,7 @@ def test_a_route_is_described_by_its_declaration_alone(widgets: dict[str, Any]):
         ("header", "X-Widget", False),
     ]
     assert made["requestBody"]["required"]
-    assert sorted(made["responses"]) == ["201", "400", "401", "403", "404", "409", "413", "500", "503"]
+    assert sorted(made["responses"]) == ["201", "400", "401", "403", "404", "409", "411", "413", "415", "500", "503"]
     assert sorted(made["responses"]["201"]["headers"]) == ["ETag", "Location"]
     link = made["responses"]["201"]["links"]["widgets_get"]
     assert (link["operationId"], link["parameters"]) == ("widgets_get", {"widgetId": "$response.body#/widgetId"})
@@ -162,8 +162,12 @@ def every_type(_: FunctionRegistry) -> Any:
 def test_an_endpoint_has_its_workflows_own_parameters(registry: FunctionRegistry):
     described = document_of([metadata(every_type(registry))])["paths"]["/endpoints/everything"]
     assert sorted(described) == ["get", "post"]
-    body = described["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert (body["required"], body["additionalProperties"]) == (["name"], False)
+    content = described["post"]["requestBody"]["content"]
+    assert list(content) == ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
+    assert [found["schema"] for found in content.values()] == [content["application/json"]["schema"]] * 3
+    assert list(content["multipart/form-data"]["encoding"]) == ["tags", "data"]
+    body = content["application/json"]["schema"]
+    assert (body["required"], body["additionalProperties"]) == (["name"], True)
     fields = body["properties"]
     assert fields["name"] == {"type": "string", "pattern": "^[a-z]+$", "maxLength": 9, "title": "Full name"}
     assert fields["size"] == {"type": "string", "enum": ["s", "l"], "default": "s", "description": "How large"}
@@ -189,6 +193,16 @@ def test_an_endpoint_that_may_answer_by_itself_says_so(registry: FunctionRegistr
     assert "default" in described["responses"]
     assert described["security"][-1] == {}
     assert described["requestBody"]["content"]["application/json"]["schema"]["additionalProperties"] is True
+
+
+def test_an_endpoint_that_takes_the_whole_body_says_so(registry: FunctionRegistry):
+    @workflow(name="all_of_it", endpoint_enabled=True)
+    def all_of_it(body: list[int], more: str = ""):
+        return body
+
+    content = document_of([metadata(all_of_it)])["paths"]["/endpoints/all_of_it"]["post"]["requestBody"]["content"]
+    assert content["application/json"]["schema"]["anyOf"][1] == {"type": "array", "items": {"type": "integer"}}
+    assert content["application/xml"] == content["text/plain"] == {"schema": {"type": "string"}}
 
 
 def test_an_annotation_says_whether_a_workflow_answers_by_itself(registry: FunctionRegistry):
