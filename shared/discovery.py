@@ -22,7 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from shared.decorators import resolve_parameters
-from shared.errors import DefinitionError
+from shared.errors import MISSING_PACKAGE_HINT, DefinitionError
 from shared.registry import (
     DEFAULT_TIMEOUT_SECONDS,
     WORKFLOW,
@@ -34,11 +34,6 @@ from shared.registry import (
 from shared.settings.environment import HTTP_RUN_LIMIT_SECONDS, Settings, get_settings
 
 logger = logging.getLogger(__name__)
-
-PACKAGE_HINT = (
-    "A package that workflows need belongs in requirements.txt in the workspace folder; "
-    "`python3 -m dev check`, `run` and `start` install it"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +242,7 @@ def _load_error(module: _Module, error: BaseException) -> LoadError:
     reason = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
     reason = reason.replace(f"{module.root}{os.sep}", "")
     if isinstance(error, ModuleNotFoundError):
-        reason = f"{reason}. {PACKAGE_HINT}"
+        reason = f"{reason}. {MISSING_PACKAGE_HINT}"
     if isinstance(error, SyntaxError) and error.filename:
         place = (Path(error.filename), error.lineno)
     else:

@@ -13,9 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from dev.local_settings import LocalSettingsError, local_environment
-from shared.discovery import PACKAGE_HINT
 from shared.engine import ExecutionResult
-from shared.errors import FunctionNotFoundError, SettingsError
+from shared.errors import MISSING_PACKAGE_HINT, FunctionNotFoundError, SettingsError
 from shared.testing import local_file, run_named
 
 # How an exception belongs to the one that is shown before it.
@@ -129,7 +128,7 @@ def failure_lines(result: ExecutionResult) -> Iterator[str]:
     for exception in exceptions:
         yield from _exception_lines(exception, "")
     if result.error_type == "ModuleNotFoundError":
-        yield PACKAGE_HINT
+        yield MISSING_PACKAGE_HINT
 
 
 def _exception_lines(exception: dict[str, Any], indent: str) -> Iterator[str]:
