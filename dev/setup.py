@@ -196,7 +196,7 @@ def _install(heading: str, begins: Sequence[Callable[[], SetupJob | None] | None
 def _one_at_a_time() -> Iterator[None]:
     """Two commands begun at the same time must not install into the same folders."""
     LOGS.mkdir(exist_ok=True)
-    with (LOGS / "setup.lock").open("w") as lock:
+    with (LOGS / "setup.lock").open("a") as lock:
         # Windows has no such inheritance; there a command that is killed may leave an installation behind.
         if sys.platform != "win32":
             os.set_inheritable(lock.fileno(), True)
