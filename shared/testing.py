@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +17,7 @@ from shared.context import (
 )
 from shared.decorators import metadata_of
 from shared.discovery import ensure_loaded
-from shared.engine import ExecutionRequest, ExecutionResult, RunControl, execute, resolve
+from shared.engine import ExecutionRequest, ExecutionResult, RunControl, execute
 from shared.errors import ConfigurationError
 from shared.logs.masking import SecretMask
 from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, Use, staging
@@ -71,7 +68,7 @@ async def run(
         "organization": organization,
         "caller": caller,
     }
-    for name in _parameter_names(metadata) & surroundings.keys():
+    for name in _parameter_names(function, metadata) & surroundings.keys():
         if (value := surroundings.pop(name)) is not None:
             parameters[name] = value
     registry = FunctionRegistry()
@@ -96,18 +93,13 @@ async def run_named(
         parameters: the input.
         use: the tag that the function must have; None for any.
         config, secrets: as in `run`.
-        on_error: gets what the function raises, with its traceback, in the thread that it is raised in.
+        on_error: gets what the function raised, with its traceback, in the thread that it was raised in.
 
     Raises:
         FunctionNotFoundError: there is no such function.
     """
     await ensure_loaded()
-    if on_error is None:
-        return await _execute(name, use, parameters, config=config, secrets=secrets)
-    registry = FunctionRegistry()
-    registry.register_function(_watched(resolve(name, use), on_error))
-    with staging(registry):
-        return await _execute(name, use, parameters, config=config, secrets=secrets)
+    return await _execute(name, use, parameters, config=config, secrets=secrets, on_error=on_error)
 
 
 _KINDS: dict[str, tuple[type, str]] = {
@@ -129,39 +121,11 @@ def _checked(surroundings: dict[str, Any]) -> dict[str, Any]:
     return surroundings
 
 
-def _parameter_names(metadata: FunctionMetadata) -> set[str]:
-    assert metadata.function is not None
+def _parameter_names(function: Callable[..., Any], metadata: FunctionMetadata) -> set[str]:
     named = {parameter.name for parameter in metadata.parameters}
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    in_signature = inspect.signature(metadata.function).parameters.values()
+    in_signature = inspect.signature(function).parameters.values()
     return named | {parameter.name for parameter in in_signature if parameter.kind in kinds}
-
-
-def _watched(metadata: FunctionMetadata, on_error: Callable[[BaseException], None]) -> FunctionMetadata:
-    """The same function, with somebody who sees what it raises."""
-    function = metadata.function
-    assert function is not None
-
-    # In the platform's files, so that no frame of it is shown as the author's.
-    @contextmanager
-    def watching() -> Generator[None]:
-        try:
-            yield
-        except BaseException as error:
-            on_error(error)
-            raise
-
-    @functools.wraps(function)
-    async def in_coroutine(*args: Any, **kwargs: Any) -> Any:
-        with watching():
-            return await function(*args, **kwargs)
-
-    @functools.wraps(function)
-    def in_thread(*args: Any, **kwargs: Any) -> Any:
-        with watching():
-            return function(*args, **kwargs)
-
-    return replace(metadata, function=in_coroutine if inspect.iscoroutinefunction(function) else in_thread)
 
 
 def _resolver(config: Mapping[str, Any], secrets: Mapping[str, str]) -> SecretResolver:
@@ -185,6 +149,7 @@ async def _execute(
     request: HttpRequestInfo | None = None,
     organization: Organization | None = None,
     caller: Caller | None = None,
+    on_error: Callable[[BaseException], None] | None = None,
 ) -> ExecutionResult:
     config, secrets = config or {}, secrets or {}
     execution = ExecutionRequest(
@@ -203,4 +168,4 @@ async def _execute(
         SecretMask(secrets.values()),
         _resolver(config, secrets),
     )
-    return await execute(execution, RunControl(configuration=configuration, read_file=read_local))
+    return await execute(execution, RunControl(configuration=configuration, read_file=read_local, on_error=on_error))
