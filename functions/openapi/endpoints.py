@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from functions.http.routes import JSON, Route
@@ -44,12 +44,12 @@ def endpoint_operation(
         "operationId": f"{route.name}_{metadata.name}",
         "tags": ["endpoints"],
         "summary": metadata.description or metadata.name,
-        "parameters": [*header_parameters(own), *_delivery_parameters(route.method, metadata)],
+        "parameters": _once([*_delivery_parameters(route.method, metadata), *header_parameters(own)]),
         "responses": responses_of(own, schemas, links),
         "security": security_of(route.access, is_public=metadata.public_endpoint),
     }
     if route.method in WITHOUT_BODY:
-        operation["parameters"] = [*_query(metadata), *operation["parameters"]]
+        operation["parameters"] = _once([*operation["parameters"], *_query(metadata)])
     else:
         operation["requestBody"] = _request_body(metadata)
     return operation
@@ -71,6 +71,16 @@ def _request_body(metadata: FunctionMetadata) -> Schema:
             content[JSON] = {"schema": {"anyOf": [fields, parameter_schema(whole)]}}
         content[PLAIN_TEXT] = content[XML] = {"schema": {"type": "string"}}
     return {"required": "required" in fields, "content": content}
+
+
+def _once(parameters: Iterable[Schema]) -> list[Schema]:
+    """The first of each name: a workflow may use a header or a parameter for what others use it for, too."""
+    found: dict[object, Schema] = {}
+    for parameter in parameters:
+        name = parameter.get("name")
+        key = (parameter["in"], name.lower() if parameter["in"] == "header" else name) if name else parameter["$ref"]
+        found.setdefault(key, parameter)
+    return list(found.values())
 
 
 def _delivery_parameters(method: str, metadata: FunctionMetadata) -> list[Schema]:

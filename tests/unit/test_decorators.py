@@ -44,6 +44,8 @@ def test_a_workflow_has_the_fields_of_its_decorator():
         disable_global_key=True,
         public_endpoint=True,
         source="platform",
+        verify="github:SECRET",
+        dedupe_header="X-GitHub-Delivery",
     )
     def report() -> None: ...
 
@@ -61,6 +63,7 @@ def test_a_workflow_has_the_fields_of_its_decorator():
     assert metadata.disable_global_key
     assert metadata.public_endpoint
     assert metadata.source == "platform"
+    assert (metadata.verify, metadata.dedupe_header) == ("github:SECRET", "X-GitHub-Delivery")
 
 
 def test_what_is_left_out_has_the_documented_defaults():
@@ -189,6 +192,10 @@ def test_names_up_to_63_characters_are_taken(name: str):
         ({"timeout_seconds": "60"}, "timeout_seconds"),
         ({"allowed_methods": []}, "allowed_methods"),
         ({"allowed_methods": ["GET", "TRACE"]}, "allowed_methods"),
+        ({"verify": "githup:SECRET"}, "did you mean 'github'"),
+        ({"verify": 7}, "verify must be text"),
+        ({"dedupe_header": "X Y"}, "dedupe_header"),
+        ({"dedupe_header": "X-Id", "public_endpoint": True}, "needs verify"),
         ({"retry_policy": 3}, "retry_policy"),
         ({"retry_policy": {"attempts": 3}}, "attempts"),
         ({"retry_policy": {"max_attempts": 0}}, "max_attempts"),

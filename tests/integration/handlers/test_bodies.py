@@ -51,6 +51,11 @@ async def anything(context: ExecutionContext, **others):
     return {"scope": context.scope, **others}
 
 
+@workflow(name="reads", execution_mode="sync", endpoint_enabled=True)
+async def reads(context: ExecutionContext, doc: dict, more: list[dict] = []):
+    return [(await context.read_file(file)).hex() for file in (doc, *more)]
+
+
 @workflow(name="later", endpoint_enabled=True)
 def later(name: str):
     return name
@@ -191,6 +196,14 @@ async def test_a_request_that_is_signed_keeps_its_very_bytes(greeters: None):
     packed = gzip.compress(b'{"a": 1}')
     answer = await endpoint("raw", packed, {"content-encoding": "gzip"})
     assert answer.body["result"]["raw"] == packed.hex()
+
+
+async def test_a_workflow_reads_the_files_of_a_multipart_body(greeters: None):
+    files = [("doc", b"\x00\xff\r\n"), ("more", b""), ("more", b"--b")]
+    head = 'Content-Disposition: form-data; name="{}"; filename="x.bin"\r\n\r\n'
+    parts = [b"--b\r\n" + head.format(name).encode() + content + b"\r\n" for name, content in files]
+    answer = await endpoint("reads", b"".join([*parts, b"--b--\r\n"]), {"content-type": MULTIPART})
+    assert answer.body["result"] == [content.hex() for _, content in files]
 
 
 async def test_a_callers_context_harms_nothing(greeters: None):

@@ -159,6 +159,25 @@ def every_type(_: FunctionRegistry) -> Any:
     return everything
 
 
+def test_what_an_endpoint_verifies_is_described_once_in_a_valid_document(registry: FunctionRegistry):
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+    @workflow(name="signed", endpoint_enabled=True, allowed_methods=methods, dedupe_header="Idempotency-Key",
+              verify='token:{"query": "token", "secret": "S"}')  # fmt: skip
+    def signed(token: str = "", other: int = 0) -> None:
+        pass
+
+    described = document_of([metadata(signed)])
+    OpenAPIV31SpecValidator(json.loads(json.dumps(described))).validate()
+    operations = described["paths"]["/endpoints/signed"]
+    assert sorted(operations) == sorted(method.lower() for method in methods)
+    found = [(one["in"], one["name"], one["required"]) for one in operations["get"]["parameters"] if "name" in one]
+    assert found == [("query", "token", True), ("header", "Idempotency-Key", False), ("query", "other", False)]
+    assert {"4XX", "200", "202", "401", "500", "504"} <= set(operations["post"]["responses"])
+    refused = described["components"]["responses"]["EndpointUnauthorized"]["content"]["application/json"]["schema"]
+    assert refused["properties"]["error"]["enum"] == ["Unauthorized", "WorkflowFailed"]
+
+
 def test_an_endpoint_has_its_workflows_own_parameters(registry: FunctionRegistry):
     described = document_of([metadata(every_type(registry))])["paths"]["/endpoints/everything"]
     assert sorted(described) == ["get", "post"]
@@ -169,7 +188,8 @@ def test_an_endpoint_has_its_workflows_own_parameters(registry: FunctionRegistry
     body = content["application/json"]["schema"]
     assert (body["required"], body["additionalProperties"]) == (["name"], True)
     fields = body["properties"]
-    assert fields["name"] == {"type": "string", "pattern": "^[a-z]+$", "maxLength": 9, "title": "Full name"}
+    whole = "^(?:^[a-z]+$)$"
+    assert fields["name"] == {"type": "string", "pattern": whole, "maxLength": 9, "title": "Full name"}
     assert fields["size"] == {"type": "string", "enum": ["s", "l"], "default": "s", "description": "How large"}
     assert (fields["count"]["minimum"], fields["count"]["maximum"], fields["count"]["default"]) == (1, 5, 1)
     assert fields["mail"]["format"] == "email"
