@@ -15,8 +15,9 @@ def test_the_examples_load_and_their_tests_pass():
         [sys.executable, "-m", "dev", "check"], cwd=PROJECT, env=os.environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "7 workflows and 4 data providers loaded\n" in done.stdout
-    assert "10 passed" in done.stdout
+    loaded, *tests = done.stdout.splitlines()
+    assert loaded.endswith(" data providers loaded")
+    assert " passed in " in tests[-1]
 
 
 def test_the_examples_are_written_as_the_rest_of_the_project():
