@@ -33,3 +33,8 @@ def local_environment(environ: Mapping[str, str], path: Path = SETTINGS) -> dict
     if not isinstance(values, dict):
         raise LocalSettingsError(f'{path.name} must be an object with an object "Values"')
     return {**{str(name): str(value) for name, value in values.items()}, **environ}
+
+
+def workspace_folder(environ: Mapping[str, str]) -> Path:
+    """The folder of the user's workflows, as the app finds it."""
+    return PROJECT / (environ.get("WORKSPACE_PATH") or "workspace")

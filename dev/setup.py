@@ -1,4 +1,5 @@
-"""Makes the development environment, once: a virtual environment in .venv and the Node.js tools in node_modules.
+"""Makes the development environment, once: a virtual environment in .venv and the Node.js tools in node_modules, and
+in .venv also the packages of the user's workflows.
 
 A stamp in each holds what was installed; while the requirement files are as they were then, there is nothing to do.
 Standard library only: this runs before anything is installed.
@@ -14,16 +15,36 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+# The locks of files differ between systems: macOS and Linux have one of these, Windows the other.
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+try:
+    import msvcrt
+except ImportError:
+    msvcrt = None
 
 PROJECT = Path(__file__).resolve().parent.parent
 VENV = PROJECT / ".venv"
 NODE_MODULES = PROJECT / "node_modules"
 LOGS = PROJECT / ".dev"
 NODE_NEEDED = 20
+WORKSPACE_REQUIREMENTS = "requirements.txt"
 _STAMP = ".setup-stamp"
+_WORKSPACE_STAMP = ".workspace-stamp"
 _LOOK_SECONDS = 0.1
+# An installation that says nothing for longer than this looks like one that hangs.
+_TELL_SECONDS = 5.0
+# What pip says of a package that it is busy with.
+_BUSY_WITH = re.compile(
+    r"^\s*(Collecting|Downloading|Building wheels?|Installing collected packages)[: ]", re.MULTILINE
+)
+_LONGEST_SHOWN = 60
 # The lines of pip's and npm's output that name a reason.
 _SAYS_WHY = re.compile(r"ERROR: |npm error (?!code|errno|syscall|path|dest|A complete log)")
 
@@ -32,8 +53,15 @@ class SetupError(Exception):
     """The environment can't be made; the message is one line for the user."""
 
 
+class Step(NamedTuple):
+    """A command of an installation, and what it does in words."""
+
+    what: str
+    command: Sequence[str]
+
+
 class SetupJob:
-    """An installation under way; its output goes to a log file below .dev.
+    """An installation under way; its output goes to a log file below .dev, and standard output gets its progress.
 
     Args:
         name: what is being installed.
@@ -42,21 +70,30 @@ class SetupJob:
         stamp: what it holds then.
     """
 
-    def __init__(self, name: str, steps: Sequence[Sequence[str]], stamp_file: Path, stamp: str) -> None:
+    def __init__(self, name: str, steps: Sequence[Step], stamp_file: Path, stamp: str) -> None:
         self._name = name
         self._steps = list(steps)
         self._stamp_file = stamp_file
         self._stamp = stamp
         self._log = LOGS / f"setup-{name.split()[0].lower().replace('.', '')}.log"
         self._log.write_bytes(b"")
+        self._began = self._told = time.monotonic()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begins the first step."""
+        self._began = time.monotonic()
         self._process = self._begin()
 
     def is_done(self) -> bool:
-        """Whether all steps are through; begins the next one when one has ended.
+        """Whether all steps are through; begins the next one when one has ended, and tells now and then what is done.
 
         Raises:
             SetupError: a step failed.
         """
+        if time.monotonic() - self._told > _TELL_SECONDS:
+            self._tell(f"{time.monotonic() - self._began:.0f} s{self._busy_with()}")
+        assert self._process is not None
         code = self._process.poll()
         if code is None:
             return False
@@ -66,18 +103,21 @@ class SetupJob:
             self._process = self._begin()
             return False
         self._stamp_file.write_text(self._stamp, encoding="utf-8")
+        self._tell(f"done in {time.monotonic() - self._began:.0f} s")
         return True
 
     def give_up(self) -> None:
         """Ends what is still running."""
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
 
     def _begin(self) -> subprocess.Popen[bytes]:
+        what, command = self._steps.pop(0)
+        self._tell(what)
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                self._steps.pop(0),
+                command,
                 cwd=PROJECT,
                 stdout=log,
                 stderr=log,
@@ -85,6 +125,21 @@ class SetupJob:
                 # An installation that outlives this process holds the lock until it is done.
                 close_fds=False,
             )
+
+    def _tell(self, what: str) -> None:
+        self._told = time.monotonic()
+        print(f"  {self._name}: {what}", flush=True)
+
+    def _busy_with(self) -> str:
+        """The line of the log that names the latest package."""
+        lines = [
+            line.strip()
+            for line in self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+            if _BUSY_WITH.match(line)
+        ]
+        if not lines:
+            return ""
+        return f", {lines[-1][:_LONGEST_SHOWN]}{'…' if len(lines[-1]) > _LONGEST_SHOWN else ''}"
 
     def _reason(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -97,8 +152,13 @@ class SetupJob:
         return f"Setting up {self._name} failed: {reason} (all of it in {self._log.relative_to(PROJECT)})"
 
 
-def set_up(*, python: bool, node: bool) -> None:
+def set_up(*, python: bool, node: bool, workspace: Path | None = None) -> None:
     """Makes what is asked for and not there yet, side by side.
+
+    Args:
+        python: whether the virtual environment is needed.
+        node: whether the Node.js tools are.
+        workspace: the folder whose requirements.txt, if it has one, is installed besides; None for none.
 
     Raises:
         SetupError: something is missing on this machine, or an installation failed.
@@ -106,19 +166,23 @@ def set_up(*, python: bool, node: bool) -> None:
     if not (python or node):
         return
     with _one_at_a_time():
-        _install(python=python, node=node)
+        # Node.js first: when it is missing, that is said before anything takes its time.
+        _install(
+            "Setting up the development environment (once; it takes a minute or two)",
+            (_begin_node if node else None, _begin_python if python else None),
+        )
+        if workspace is not None:
+            _install("Installing what workflows need", (lambda: _begin_workspace(workspace),))
 
 
-def _install(*, python: bool, node: bool) -> None:
+def _install(heading: str, begins: Sequence[Callable[[], SetupJob | None] | None]) -> None:
     jobs: list[SetupJob] = []
     try:
-        # Node.js first: when it is missing, that is said before anything takes its time.
-        for wanted, begin in ((node, _begin_node), (python, _begin_python)):
-            job = begin() if wanted else None
-            if job is not None:
-                jobs.append(job)
+        jobs += (job for begin in begins if begin is not None and (job := begin()) is not None)
         if jobs:
-            print("Setting up the development environment (once; about a minute)", flush=True)
+            print(heading, flush=True)
+        for job in jobs:
+            job.start()
         pending = list(jobs)
         while pending:
             pending = [job for job in pending if not job.is_done()]
@@ -132,19 +196,36 @@ def _install(*, python: bool, node: bool) -> None:
 def _one_at_a_time() -> Iterator[None]:
     """Two commands begun at the same time must not install into the same folders."""
     LOGS.mkdir(exist_ok=True)
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    with (LOGS / "setup.lock").open("w") as lock:
-        os.set_inheritable(lock.fileno(), True)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with (LOGS / "setup.lock").open("a") as lock:
+        # Windows has no such inheritance; there a command that is killed may leave an installation behind.
+        if sys.platform != "win32":
+            os.set_inheritable(lock.fileno(), True)
+        if not _lock(lock, wait=False):
             print("Waiting for another command that sets up the environment", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _lock(lock, wait=True)
         yield
+
+
+def _lock(file: IO[str], *, wait: bool) -> bool:
+    """Locks a file until it is closed; False when another process has it."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+    if msvcrt is None:
+        return True
+    windows: Any = msvcrt
+    while True:
+        try:
+            windows.locking(file.fileno(), windows.LK_NBLCK, 1)
+        except OSError:
+            if not wait:
+                return False
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return True
 
 
 def venv_python() -> Path:
@@ -161,11 +242,27 @@ def _begin_python() -> SetupJob | None:
     stamp = _hash(*sorted(PROJECT.glob("requirements*.txt")))
     if _is_current(VENV, stamp) and venv_python().exists():
         return None
-    pip = [str(venv_python()), "-m", "pip"]
-    steps = [[*pip, "install", "--quiet", "--disable-pip-version-check", "-r", "requirements-dev.txt"]]
-    if not _works([*pip, "--version"]):
-        steps.insert(0, [sys.executable, "-m", "venv", "--clear", str(VENV)])
+    steps = [Step("installing into .venv", [*_pip_install(), "-r", "requirements-dev.txt"])]
+    if not _works([str(venv_python()), "-m", "pip", "--version"]):
+        steps.insert(0, Step("making .venv", [sys.executable, "-m", "venv", "--clear", str(VENV)]))
     return SetupJob("Python packages", steps, VENV / _STAMP, stamp)
+
+
+def _begin_workspace(folder: Path) -> SetupJob | None:
+    requirements = folder / WORKSPACE_REQUIREMENTS
+    if not requirements.is_file():
+        return None
+    stamp = _hash(*sorted(PROJECT.glob("requirements*.txt")), requirements)
+    if _is_current(VENV, stamp, _WORKSPACE_STAMP):
+        return None
+    # Together with the platform's own, so that pip refuses what would not go with them.
+    command = [*_pip_install(), "-r", "requirements-dev.txt", "-r", str(requirements)]
+    what = f"installing {WORKSPACE_REQUIREMENTS} of {folder.name}/ into .venv"
+    return SetupJob("Workspace packages", [Step(what, command)], VENV / _WORKSPACE_STAMP, stamp)
+
+
+def _pip_install() -> list[str]:
+    return [str(venv_python()), "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check"]
 
 
 def _begin_node() -> SetupJob | None:
@@ -176,7 +273,8 @@ def _begin_node() -> SetupJob | None:
     npm = shutil.which("npm")
     if npm is None:
         raise SetupError("npm was not found: it comes with Node.js; see that `npm` is on the PATH")
-    return SetupJob("Node.js tools", [[npm, "ci", "--no-audit", "--no-fund"]], NODE_MODULES / _STAMP, stamp)
+    steps = [Step("installing into node_modules", [npm, "ci", "--no-audit", "--no-fund"])]
+    return SetupJob("Node.js tools", steps, NODE_MODULES / _STAMP, stamp)
 
 
 def _check_node() -> None:
@@ -205,8 +303,8 @@ def _hash(*files: Path) -> str:
     return digest.hexdigest()
 
 
-def _is_current(folder: Path, stamp: str) -> bool:
+def _is_current(folder: Path, stamp: str, file: str = _STAMP) -> bool:
     try:
-        return (folder / _STAMP).read_text(encoding="utf-8") == stamp
+        return (folder / file).read_text(encoding="utf-8") == stamp
     except FileNotFoundError:
         return False

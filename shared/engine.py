@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import logging
 import time
+from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -229,7 +230,7 @@ class Engine:
         limit = prepared.limit_seconds
         if control.limit_seconds is not None:
             limit = min(limit, control.limit_seconds)
-        call = _Call(prepared, context, logs)
+        call = _Call(prepared, context, logs, control.on_error)
         with execution_span(
             name=prepared.name,
             kind=prepared.kind,
@@ -299,10 +300,17 @@ class _Call:
     block.
     """
 
-    def __init__(self, prepared: PreparedExecution, context: ExecutionContext, logs: LogBuffer) -> None:
+    def __init__(
+        self,
+        prepared: PreparedExecution,
+        context: ExecutionContext,
+        logs: LogBuffer,
+        on_error: Callable[[BaseException], None] | None,
+    ) -> None:
         self.prepared = prepared
         self._context = context
         self._logs = logs
+        self._on_error = on_error
         self._mask = logs.mask
         script = prepared.script
         self._script_run = ScriptRun(script, context, prepared.parameters) if script is not None else None
@@ -368,6 +376,8 @@ class _Call:
     def _raised(self, error: BaseException) -> ExecutionResult:
         if self._script_run is not None and isinstance(error, SystemExit) and error.code in (None, 0):
             return self._returned(None)
+        if self._on_error is not None:
+            self._on_error(error)
         failure = failure_of(error, self._mask, with_locals=get_settings().failure_locals)
         return self._failed(failure.error_type, failure.message, failure.details, status_of(error))
 

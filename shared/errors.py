@@ -44,6 +44,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypedDict
 
+MISSING_PACKAGE_HINT = (
+    "A package that workflows need belongs in requirements.txt in the workspace folder; "
+    "`python3 -m dev check`, `run` and `start` install it"
+)
+"""What is added to a ModuleNotFoundError of a user's file, when it is loaded and when it runs."""
+
 
 class FieldError(TypedDict):
     """One wrong field: where it is (`loc`), the kind of mistake (`type`) and a sentence about it (`msg`)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
@@ -92,6 +92,7 @@ class RunControl:
         limit_seconds: bounds the run besides the function's own timeout_seconds; None for no other bound.
         configuration: what the run finds configured, in the place of what is stored for its scope; None for that.
         read_file: gives the files that the run was given, in the place of storage; None for that.
+        on_error: gets what user code raised, with its traceback, in the thread that it was raised in.
         context: of the run, once it has begun; progress can be read from it meanwhile.
     """
 
@@ -100,4 +101,5 @@ class RunControl:
     limit_seconds: float | None = None
     configuration: RunConfiguration | None = None
     read_file: FileReader | None = None
+    on_error: Callable[[BaseException], None] | None = None
     context: ExecutionContext | None = None

@@ -1,14 +1,23 @@
-"""Fixtures and options of all tests: one Azurite for the session, an empty storage account for each test that asks."""
+"""Fixtures and options of all tests: one Azurite for the session, an empty storage account for each test that asks.
+
+The workspace of all tests, and of what they start, is a copy of the shipped examples.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from hypothesis import settings
 
 from dev.azurite import Azurite
+from dev.examples import copy_examples
 from shared.storage import Storage
 from shared.storage.azure.clients import AzureStorage
 from tests.support.accounts import ACCOUNTS, StorageAccount, generated_accounts, unused_accounts
@@ -21,6 +30,14 @@ settings.load_profile("default")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also the long runs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    workspace = copy_examples(Path(tempfile.mkdtemp(prefix="workspace-")))
+    config.add_cleanup(lambda: shutil.rmtree(workspace, ignore_errors=True))
+    os.environ["WORKSPACE_PATH"] = str(workspace)
+    # At the end, as discovery does it.
+    sys.path.append(str(workspace))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

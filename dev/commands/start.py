@@ -84,15 +84,19 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _become_ready(host: LocalHost) -> None:
+    print("Loading the app", flush=True)
     await host.start()
     if host.load_error is not None:
         raise StartError(f"The app can't be loaded: {host.load_error}")
     await _wait_until_healthy(host.url)
     form_id = await asyncio.to_thread(offer_form, host.url)
-    body = '{"workflowName": "hello", "inputData": {"name": "Ada"}}'
     address = host.url.replace(HOST, "localhost")
+    body = '{"workflowName": "hello", "inputData": {"name": "Ada"}}'
     print(
-        f"\nThe app is at {address} and its workflows are in workspace/. Ctrl-C ends it. Try:\n\n"
+        f"\nThe app is ready. Ctrl-C ends it.\n\n"
+        f"  {address}/            links to its pages\n"
+        f"  {address}/api/docs    the API, to browse and try\n\n"
+        f"Its workflows are in workspace/. Try one:\n\n"
         f"  curl -X POST {address}/api/workflows/execute -H 'Content-Type: application/json' -d '{body}'\n",
         flush=True,
     )
@@ -159,6 +163,7 @@ def _storage(environ: dict[str, str], first_port: int) -> Storage:
         return Storage(connection)
     # A folder for each: two Azurites on one would spoil its data.
     azurite = Azurite(PROJECT / ".azurite" / str(first_port), first_port)
+    print(f"Starting storage (Azurite on the ports {first_port} to {first_port + 2})", flush=True)
     azurite.start()
     return Storage(connection, azurite)
 

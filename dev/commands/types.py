@@ -36,15 +36,18 @@ def main(_: argparse.Namespace) -> int:
     return 0
 
 
-def description() -> dict[str, Any]:
-    """The API's description, with the endpoints of the project's workspace.
+def description(workspace: Path = PROJECT / "workspace") -> dict[str, Any]:
+    """The API's description, with the endpoints of a workspace.
+
+    Args:
+        workspace: the folder; left out, the project's.
 
     Raises:
         TypesError: a file of the workspace can't be loaded.
     """
     # Settings of the person's own shell must not decide what is written.
     script = "import json, sys; from dev.commands.types import describe; json.dump(describe(), sys.stdout)"
-    settings = {"WORKSPACE_PATH": str(PROJECT / "workspace"), "PYTHONDONTWRITEBYTECODE": "1"}
+    settings = {"WORKSPACE_PATH": str(workspace), "PYTHONDONTWRITEBYTECODE": "1"}
     environ = {name: value for name, value in os.environ.items() if name not in ("HOME_PATH", "AUTH_MODE")}
     command = [sys.executable, "-c", script]
     done = subprocess.run(

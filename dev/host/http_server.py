@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from dev.host.host_json import HostOptions
+from dev.host.landing import landing_page
 from dev.host.requests import AnswerError, call_header, decoded_path, to_response
 from dev.host.routing import RESERVED, Router
 from dev.host.wire import HOST
@@ -121,7 +122,7 @@ class HttpServer:
         worker, router = app
         match = router.match(request.method, path)
         if match is None:
-            return _landing_page(request) if path == "/" else web.Response(status=404)
+            return self._landing_page(request, router) if path == "/" else web.Response(status=404)
         body = await _read_body(request)
         if body is None:
             return web.Response(status=413)
@@ -140,6 +141,15 @@ class HttpServer:
         logger.info("%s %s → %s: %d in %.1f ms", request.method, path, match.function.name, response.status, elapsed_ms)
         return response
 
+    def _landing_page(self, request: web.BaseRequest, router: Router) -> web.Response:
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=404)
+        return web.Response(
+            text=landing_page(router, self._options.route_prefix),
+            content_type="text/html",
+            headers={"Content-Security-Policy": "default-src 'none'"},
+        )
+
 
 async def _read_body(request: web.BaseRequest) -> bytes | None:
     """The body, empty where no length was sent, as Azure's host does; None when it is too long."""
@@ -151,9 +161,3 @@ async def _read_body(request: web.BaseRequest) -> bytes | None:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return await request.content.read()
-
-
-def _landing_page(request: web.BaseRequest) -> web.Response:
-    if request.method not in ("GET", "HEAD"):
-        return web.Response(status=404)
-    return web.Response(text="Your functions host is up and running.")

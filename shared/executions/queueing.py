@@ -16,6 +16,7 @@ from shared.errors import StorageUnavailableError
 from shared.executions.retries import next_attempt
 from shared.models.base import GLOBAL_SCOPE
 from shared.models.results import ExecutionResult
+from shared.repositories.executions.ended import log_retry
 from shared.repositories.executions.record import ExecutionRecord
 from shared.repositories.executions.store import ExecutionChangedError, ExecutionStore
 from shared.repositories.ids import parse_execution_id
@@ -128,6 +129,7 @@ class ExecutionQueue:
             ExecutionChangedError, StorageUnavailableError: the record can't be written.
         """
         waiting = await self._store.transition(record, next_attempt(record, end, wait))
+        log_retry(record, end, wait)
         # Only now: a message that comes before its record is changed is for an attempt that nobody knows, and dropped.
         await self._send(waiting, round(wait))
 

@@ -6,7 +6,7 @@ import os
 import traceback
 from pathlib import Path
 
-from shared.errors import DefinitionError
+from shared.errors import MISSING_PACKAGE_HINT, DefinitionError
 from shared.loading.files import SourceFile
 from shared.registry import LoadError
 from shared.runtime.failures import message_of
@@ -19,6 +19,8 @@ def load_error_of(file: SourceFile, error: BaseException) -> LoadError:
     root = file.root.path
     said = error.msg if isinstance(error, SyntaxError) else message_of(error)
     reason = f"{type(error).__name__}: {said}".replace(f"{root}{os.sep}", "")[:_LONGEST_REASON]
+    if isinstance(error, ModuleNotFoundError):
+        reason = f"{reason}. {MISSING_PACKAGE_HINT}"
     if isinstance(error, SyntaxError) and error.filename:
         place = (Path(error.filename), error.lineno)
     else:

@@ -35,6 +35,8 @@ _SPAN_ATTRIBUTES = {
     "scope": "workflow.scope",
     "execution_id": "workflow.execution_id",
     "attempt": "workflow.attempt",
+    "status": "workflow.status",
+    "error_type": "error.type",
 }
 _SEVERITIES = (
     (logging.CRITICAL, SeverityNumber.FATAL),

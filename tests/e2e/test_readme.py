@@ -21,11 +21,12 @@ import aiohttp
 import pytest
 
 from dev.azurite import PROJECT
+from dev.examples import is_shipped
 from tests.support.accounts import StorageAccount
 from tests.support.documentation import CONTRIBUTING, blocks, name_of, pages, read
 
 # Run by the test itself, or what runs the test.
-RUN_ALREADY = ("python3 -m dev start", "python3 -m dev test")
+RUN_ALREADY = ("python3 -m dev start", "python3 -m dev test", "python3 -m dev check")
 # What needs Azure, a subscription and its tools.
 NEEDS_AZURE = re.compile(r"(\w+=\$\()?(az|azd|func) ")
 READY_SECONDS = 60
@@ -76,7 +77,7 @@ def clone(tmp_path: Path) -> Path:
     ).stdout
     for name in filter(None, listed.decode().split("\0")):
         source = PROJECT / name
-        if source.is_file() and not name.startswith("tests/"):
+        if source.is_file() and is_shipped(name) and not name.startswith("tests/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
     for installed in (".venv", "node_modules"):
@@ -105,10 +106,21 @@ async def test_every_command_of_the_documentation_does_what_it_says(clone: Path,
         await ready(f"http://127.0.0.1:{port}/api/health")
         ran = [await asyncio.to_thread(run_steps, page, clone, environ, port) for page in pages()]
         assert sum(ran) > 25
+        await asyncio.to_thread(check_what_a_reader_has, clone, environ)
     finally:
         start.send_signal(signal.SIGTERM)
         await start.wait()
         await said
+
+
+def check_what_a_reader_has(clone: Path, environ: dict[str, str]) -> None:
+    """All that the pages have had a reader write, workflows and their tests, passes `dev check`."""
+    command = [sys.executable, "-m", "dev", "check"]
+    done = subprocess.run(command, cwd=clone, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("greeting", "invoice"):
+        assert (clone / "workspace" / f"{name}.py").exists()
+    assert " passed in " in done.stdout
 
 
 async def ready(url: str) -> None:

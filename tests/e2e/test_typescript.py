@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dev.commands.types import TYPES, description, types_of
+from shared.settings.environment import get_settings
 from tests.support.hosted import ROOT, Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -47,7 +48,7 @@ def copied(folder: Path) -> Path:
 
 
 async def test_the_types_are_those_of_the_app():
-    made = await asyncio.to_thread(lambda: types_of(description()))
+    made = await asyncio.to_thread(lambda: types_of(description(get_settings().workspace_path)))
     assert made == TYPES.read_text(encoding="utf-8"), (
         "run `python3 -m dev types` and commit clients/typescript/api.d.ts"
     )

@@ -68,8 +68,9 @@ EXPORTED: dict[str, dict[str, str | None]] = {
     "shared.testing": {
         "TEST_CALLER": None,
         "local_file": "(path)",
-        "run": "async (function, config=None, /, **parameters)",
-        "run_named": "async (name, parameters, use=None)",
+        "run": "async (function, /, config=None, secrets=None, request=None, organization=None, caller=None, "
+        "**parameters)",
+        "run_named": "async (name, parameters, use=None, *, config=None, secrets=None, on_error=None)",
     },
     "shared.webhooks": {
         "verify_github": "(secret, request)",

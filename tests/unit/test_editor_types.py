@@ -1,4 +1,7 @@
-"""What an editor knows in a workflow file: decorated functions keep their signatures, and the context has its types."""
+"""What an editor knows in a workflow file: decorated functions keep their signatures, and the context has its types.
+
+The shipped examples have no errors there.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+from dev.examples import copy_examples
 
 ROOT = Path(__file__).resolve().parents[2]
 PYRIGHT = ROOT / "node_modules" / "pyright" / "index.js"
@@ -45,7 +50,8 @@ workflow(name="x", execution_mode="later")
 def test_an_editor_sees_the_types_of_workflows_and_of_their_context(tmp_path: Path):
     assert (ROOT / "shared" / "py.typed").exists()
     (tmp_path / "flows.py").write_text(FILE)
-    settings = {"include": ["flows.py"], "typeCheckingMode": "strict", "extraPaths": [str(ROOT)],
+    copy_examples(tmp_path)
+    settings = {"strict": ["flows.py"], "typeCheckingMode": "standard", "extraPaths": [str(ROOT)],
                 "venvPath": str(ROOT), "venv": ".venv", "pythonVersion": "3.11"}  # fmt: skip
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
     command = [shutil.which("node") or "node", str(PYRIGHT), "--outputjson", "-p", str(tmp_path)]
@@ -60,5 +66,7 @@ def test_an_editor_sees_the_types_of_workflows_and_of_their_context(tmp_path: Pa
         "(country: str) -> list[str]",
     ]
     lines = FILE.splitlines()
-    wrong = {lines[entry["range"]["start"]["line"]] for entry in found if entry["severity"] == "error"}
+    errors = [entry for entry in found if entry["severity"] == "error"]
+    assert {Path(entry["file"]).name for entry in errors} == {"flows.py"}
+    wrong = {lines[entry["range"]["start"]["line"]] for entry in errors}
     assert wrong == {"cities(7)", 'workflow(name="x", execution_mode="later")'}

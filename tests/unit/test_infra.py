@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dev.examples import is_shipped
 from tests.support.bicep import read_bicep
 from tests.support.read_settings import read_by_the_code
 
@@ -118,7 +119,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("package")
     for name in listed.stdout.splitlines():
         path = Path(name)
-        if not any(is_ignored(part, rule) for part in [path, *path.parents][:-1] for rule in ignored):
+        ignored_by_rule = any(is_ignored(part, rule) for part in [path, *path.parents][:-1] for rule in ignored)
+        if is_shipped(name) and not ignored_by_rule:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / path, folder / path)
     return folder

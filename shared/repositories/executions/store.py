@@ -13,6 +13,7 @@ from typing import Any
 
 from shared.models.executions import ExecutionStatus, ExecutionSummary
 from shared.models.results import ExecutionResult, JsonObject
+from shared.repositories.executions.ended import log_end
 from shared.repositories.executions.keys import ALL, UNSENT, list_key, status_list
 from shared.repositories.executions.lists import read_page, read_unfinished
 from shared.repositories.executions.log import chunks_of, read_chunks
@@ -267,6 +268,8 @@ class ExecutionStore:
             etag = (await self._table.transaction(keys.partition, changes))[0]
         except (AlreadyExistsError, ModifiedError, MissingError):
             etag = await self._etag_of_own_write(following)
+        if following.end is not None and (current is None or current.end is None):
+            log_end(following)
         return _stored(following, etag, counter)
 
     async def _etag_of_own_write(self, record: ExecutionRecord) -> str:

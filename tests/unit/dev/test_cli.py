@@ -17,6 +17,7 @@ import pytest
 from dev import local_settings
 from dev.cli import main
 from dev.commands import new
+from dev.commands import test as test_command
 from dev.local_settings import LocalSettingsError, local_environment
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,6 +94,12 @@ def test_run_says_what_is_wrong_and_fails(arguments: list[str], said: str) -> No
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("path", ["workspace", "workspace/_tests/test_a.py"])
+def test_the_tests_of_workflows_are_run_by_check(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert test_command.main(argparse.Namespace(arguments=["-q", f"{path}::test_b"])) == 1
+    assert capsys.readouterr().err == f"The tests of workflows are run by: python3 -m dev check {path}\n"
+
+
 FLOW = """
 from shared.decorators import workflow
 
@@ -115,6 +122,7 @@ def test_run_gives_a_local_file_for_an_uploaded_one(tmp_path: Path) -> None:
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(new, "PROJECT", tmp_path)
+    monkeypatch.setenv("WORKSPACE_PATH", str(tmp_path / "workspace"))
     return tmp_path / "workspace"
 
 
@@ -124,7 +132,9 @@ def make(name: str) -> int:
 
 def test_new_writes_a_workflow_and_a_test_that_passes(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert make("invoice") == 0
-    assert "python3 -m dev run invoice name=Ada" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "python3 -m dev run invoice name=Ada" in said
+    assert "python3 -m dev check workspace/invoice.py" in said
     test = workspace / "_tests" / "test_invoice.py"
     command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), str(test)]
     done = subprocess.run([*command, "-o", f"pythonpath={ROOT} {workspace}"], cwd=ROOT, capture_output=True, text=True)
@@ -133,11 +143,34 @@ def test_new_writes_a_workflow_and_a_test_that_passes(workspace: Path, capsys: p
         subprocess.run([sys.executable, "-m", "ruff", *command, "-q", str(workspace)], cwd=ROOT, check=True)
 
 
-@pytest.mark.parametrize("name", ["Invoice", "1st", "a-b", "", "a" * 64, "../x", "class", "json", "shared"])
-def test_new_refuses_a_name_that_can_not_be(workspace: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("onboard-user", "onboard_user"),
+        ("msp/offboard", "msp_offboard"),
+        ("../x", "x"),
+        ("Invoice", "invoice"),
+        ("OnboardUser", "onboard_user"),
+        ("syncADUsers.py", "sync_ad_users"),
+        ("Übergabe", "ubergabe"),
+        ("1st", "workflow_1st"),
+        ("", "workflow"),
+        ("請求", "workflow"),
+        ("class", "class_workflow"),
+        ("json", "json_workflow"),
+        ("shared", "shared_workflow"),
+        ("a" * 64, "a" * 63),
+    ],
+)
+def test_new_proposes_a_name_for_one_that_can_not_be(
+    workspace: Path, name: str, suggestion: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert make(name) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.endswith(f". Try: python3 -m dev new {suggestion}\n")
     assert not workspace.exists()
+    assert make(suggestion) == 0
 
 
 @pytest.mark.parametrize("there", ["invoice.py", "_tests/test_invoice.py"])
@@ -146,7 +179,8 @@ def test_new_overwrites_nothing(workspace: Path, there: str, capsys: pytest.Capt
     path.parent.mkdir(parents=True)
     path.write_text("mine")
     assert make("invoice") == 1
-    assert capsys.readouterr().err == f"workspace/{there} is there already; nothing was written\n"
+    said = f"workspace/{there} is there already; nothing was written. Try: python3 -m dev new invoice_2\n"
+    assert capsys.readouterr().err == said
     assert path.read_text() == "mine"
     assert len([file for file in workspace.rglob("*") if file.is_file()]) == 1
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dev.host.functions import Function
+from dev.host.landing import landing_page, links
 from dev.host.routing import Router
 from dev.host.templates import Template
 
@@ -156,3 +157,13 @@ def test_routes_of_the_host_itself_are_refused(route: str) -> None:
     assert router.errors[0].startswith("Function mine does not run")
     assert router.match("GET", f"/api/{route}") is None
     assert router.match("GET", "/api/x") is not None
+
+
+def test_the_page_at_the_root_links_to_what_the_app_has():
+    rest = http("zz_unmatched", "{*rest}")
+    assert links(
+        Router([http("docs_get", "docs", ["GET"]), http("health", "health", ["POST"]), rest], "api"), "api"
+    ) == {"/api/docs": "the API, to browse and try"}
+    page = landing_page(Router([http("docs_get", "docs")], ""), "")
+    assert '<a href="/docs">/docs</a>' in page
+    assert page.count("<li>") == 1

@@ -132,3 +132,54 @@ def test_two_set_ups_at_the_same_time_install_once(project: Path) -> None:
     both = [subprocess.Popen([sys.executable, "-c", code, str(project)], cwd=root) for _ in range(2)]
     assert [process.wait(timeout=30) for process in both] == [0, 0]
     assert calls(project) == 1
+
+
+@pytest.fixture
+def environment(project: Path) -> Path:
+    """The project with a virtual environment whose Python notes its calls, and a workspace."""
+    python = project / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\n[ "$4" = --version ] || [ "$3" = --version ] || echo "$@" >> calls\n')
+    python.chmod(0o755)
+    (project / "workspace").mkdir()
+    set_up(python=True, node=False)
+    (project / "calls").write_text("")
+    return project / "workspace"
+
+
+def test_what_workflows_need_is_installed_once_and_again_when_it_changes(
+    project: Path, environment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up(python=True, node=False, workspace=environment)
+    assert calls(project) == 0
+    requirements = environment / "requirements.txt"
+    for text in ("httpx\n", "httpx\nrich\n"):
+        requirements.write_text(text)
+        for _ in range(2):
+            set_up(python=True, node=False, workspace=environment)
+    (first, second) = (project / "calls").read_text().splitlines()
+    # With the platform's own, so that neither breaks the other in silence.
+    assert first == second
+    assert first.endswith(f" -r requirements-dev.txt -r {requirements}")
+    assert "Workspace packages: installing requirements.txt of workspace/ into .venv" in capsys.readouterr().out
+
+
+def test_what_can_not_be_installed_for_workflows_is_said(project: Path, environment: Path) -> None:
+    (environment / "requirements.txt").write_text("no-such-package-as-this\n")
+    python = project / ".venv" / "bin" / "python"
+    python.write_text("#!/bin/sh\necho Collecting no-such\necho ERROR: No matching distribution found; exit 1\n")
+    with pytest.raises(SetupError, match=r"^Setting up Workspace packages failed: ERROR: No matching distribution"):
+        set_up(python=True, node=False, workspace=environment)
+
+
+def test_a_long_installation_tells_what_it_is_at(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(setup, "_TELL_SECONDS", 0.0)
+    program(project, "npm", "echo Collecting things; /bin/sleep 0.3; /bin/mkdir -p node_modules")
+    set_up(python=False, node=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Setting up the development environment (once; ")
+    assert lines[1] == "  Node.js tools: installing into node_modules"
+    assert "  Node.js tools: 0 s, Collecting things" in lines
+    assert lines[-1] == "  Node.js tools: done in 0 s"

@@ -18,9 +18,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from shared.context import Caller, Organization, RunConfiguration
 from shared.engine import ExecutionRequest, RunControl, execute
 from shared.logs.masking import MASK, SecretMask
+from shared.models.executions import ExecutionStatus
 from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, FunctionRegistry, get_registry, staging
+from shared.repositories.executions.ended import log_end
 from shared.telemetry import continue_trace, use_telemetry
 from shared.telemetry.export import LogExport, SpanTelemetry
+from tests.support.executions import new_record, success
 
 CALLER_TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = {"traceparent": f"00-{CALLER_TRACE}-b7ad6b7169203331-01"}
@@ -201,6 +204,23 @@ def test_a_record_of_the_platforms_says_of_a_run_what_its_span_says(records: InM
         "workflow.attempt": 2,
         "waited_s": 1.5,
     }
+
+
+def test_the_end_of_a_run_is_exported_by_names_and_without_its_message(records: InMemoryLogRecordExporter):
+    record = new_record(workflow_name="fails", scope="o1")
+    end = success(status=ExecutionStatus.FAILED, error_type="KeyError", error_message=SECRET, duration_ms=12)
+    log_end(record.ended(end, "token"))
+    (found,) = records.get_finished_logs()
+    assert dict(found.log_record.attributes or {}) == {
+        "workflow.execution_id": record.execution_id,
+        "workflow.name": "fails",
+        "workflow.scope": "o1",
+        "workflow.attempt": 1,
+        "workflow.status": "Failed",
+        "error.type": "KeyError",
+        "duration_ms": 12,
+    }
+    assert SECRET not in found.to_json()
 
 
 def masked() -> RunControl:
