@@ -23,6 +23,7 @@ from pathlib import Path
 
 from shared.decorators import resolve_parameters
 from shared.errors import DefinitionError
+from shared.logs.capture import importing
 from shared.registry import (
     DEFAULT_TIMEOUT_SECONDS,
     WORKFLOW,
@@ -97,7 +98,7 @@ class Workspace:
             errors: list[LoadError] = []
             self._unload_modules()
             self._code_version = self._read_code_version()
-            with staging(registry), _no_bytecode(self._settings.workspace_reload):
+            with staging(registry), _no_bytecode(self._settings.workspace_reload), importing():
                 for module in self._modules(errors):
                     self._load_module(module, registry, errors)
             for metadata in registry.get_all_functions():

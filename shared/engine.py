@@ -280,7 +280,7 @@ async def execute(request: ExecutionRequest, control: RunControl | None = None) 
 
 async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
     prepared, logs = call.prepared, control.logs
-    context: Context = capture_into(logs)
+    context: Context = capture_into(logs, prepared.metadata.function if prepared.metadata is not None else None)
     if prepared.plan is None or not prepared.plan.is_async:
         return await run_in_thread(call.in_thread, context, limit, control.stop)
 

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shared.errors import ExecutionStopped
+from shared.logs.origin import is_user_code
 
 Ending = Literal["returned", "raised", "timeout", "cancelled"]
 StopReason = Literal["timeout", "cancelled"]
-
-_APP_FILES = str(Path(__file__).resolve().parent.parent)
 
 
 @dataclass(slots=True)
@@ -168,12 +167,3 @@ def line_of_task(task: asyncio.Task[Any]) -> str | None:
 def describe_line(filename: str, line: int, function: str) -> str:
     """A place in user code, by the file's name alone."""
     return f"{Path(filename).name}:{line} in {function}"
-
-
-def is_user_code(filename: str) -> bool:
-    """Whether a file is neither the platform's, nor the standard library's, nor a dependency's."""
-    platform = filename.startswith((_APP_FILES, _STANDARD_LIBRARY, "<frozen "))
-    return not platform and "/site-packages/" not in filename.replace("\\", "/")
-
-
-_STANDARD_LIBRARY = str(Path(threading.__file__).resolve().parent)

@@ -11,14 +11,14 @@ import logging
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from shared.context import ExecutionContext
 from shared.engine import execute
-from shared.logs.buffer import LogBuffer
+from shared.logs.buffer import NOISE_LINES, LogBuffer
 from shared.registry import FunctionMetadata, FunctionRegistry
 from tests.unit.conftest import Execute, messages, request
 
@@ -178,17 +178,6 @@ async def test_a_handler_that_prints_is_not_captured_a_second_time(run_function:
     assert messages(result) == ["once"]
 
 
-async def test_basic_config_in_user_code_loses_no_line(run_function: Execute):
-    def talk() -> None:
-        handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-        logging.basicConfig(force=True, level=logging.ERROR, stream=io.StringIO())
-        log.info("still here")
-        logging.getLogger().handlers[:] = handlers
-        logging.getLogger().setLevel(level)
-
-    assert messages(await run_function(talk)) == ["still here"]
-
-
 async def test_exceptions_and_extras_survive(run_function: Execute):
     def talk() -> None:
         try:
@@ -217,13 +206,73 @@ async def test_a_line_whose_arguments_can_not_be_formatted_is_kept(run_function:
     assert lines[0].startswith("value %s")
 
 
-@pytest.mark.parametrize("name", ["azure.core.pipeline", "shared.engine", "aiohttp.access", "asyncio"])
-async def test_debug_lines_of_sdks_and_the_platform_do_not_flood_a_run(run_function: Execute, name: str):
-    def talk() -> None:
-        logging.getLogger(name).debug("inner workings")
-        logging.getLogger(name).warning("worth knowing")
+def code_of_a_library(source: str) -> Callable[[], None]:
+    """A function of a library that is installed beside the app."""
+    namespace: dict[str, Any] = {"logging": logging}
+    body = textwrap.indent(textwrap.dedent(source), "    ")
+    exec(compile(f"def talk():\n{body}", "/venv/lib/python3/site-packages/library/talk.py", "exec"), namespace)
+    return namespace["talk"]
 
-    assert messages(await run_function(talk)) == ["worth knowing"]
+
+@pytest.mark.parametrize("name", ["azure.core.pipeline", "shared.engine", "aiohttp.access", "asyncio"])
+async def test_lines_of_sdks_and_the_platform_do_not_flood_a_run(run_function: Execute, name: str):
+    talk = code_of_a_library(f"""
+        logging.getLogger({name!r}).info("inner workings")
+        logging.getLogger({name!r}).warning("worth knowing")
+    """)
+
+    assert messages(await run_function(lambda: talk())) == ["worth knowing"]
+
+
+async def test_debug_lines_of_libraries_are_kept_only_where_the_author_asks_for_them(run_function: Execute):
+    talk = code_of_a_library("""
+        log = logging.getLogger("library.wire")
+        log.debug("raw headers")
+        log.info("request sent")
+    """)
+
+    def asks() -> None:
+        logging.getLogger("library").setLevel(logging.DEBUG)
+        talk()
+
+    assert messages(await run_function(lambda: talk())) == ["request sent"]
+    assert messages(await run_function(asks)) == ["raw headers", "request sent"]
+
+
+async def test_own_lines_are_kept_whatever_the_name_of_their_logger(run_function: Execute):
+    assert messages(await run_function(lambda: logging.getLogger("azure.mine").debug("own"))) == ["own"]
+
+
+async def test_libraries_never_push_the_authors_lines_out(run_function: Execute):
+    talk = code_of_a_library("""
+        log = logging.getLogger("library")
+        for number in range(14):
+            log.info("noise %d", number)
+    """)
+
+    def calls_often() -> None:
+        for number in range(1500):
+            log.info("own %d", number)
+            talk()
+
+    result = await run_function(calls_often)
+    assert [line for line in messages(result) if line.startswith("own")] == [f"own {number}" for number in range(1500)]
+    assert messages(result)[-1] == f"{1500 * 14 - NOISE_LINES} further lines of libraries were left out"
+
+
+async def test_what_a_library_sets_when_it_is_imported_is_no_wish_of_the_authors(run_function: Execute):
+    source = """
+    import logging
+    logging.basicConfig(level=logging.ERROR)
+    logging.getLogger("set.by.itself").setLevel(logging.ERROR)
+    """
+
+    def imports() -> None:
+        exec(compile(textwrap.dedent(source), "/venv/lib/python3/site-packages/library/__init__.py", "exec"), {})
+        log.info("own")
+
+    assert messages(await run_function(imports)) == ["own"]
+    assert logging.getLogger("set.by.itself").level == logging.NOTSET
 
 
 async def test_print_without_a_newline_progress_bars_and_empty_lines(run_function: Execute):
