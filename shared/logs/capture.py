@@ -1,8 +1,8 @@
 """What a run writes reaches its own log, whoever writes it: logging, stdout, stderr, from tasks, threads and executors.
 
 A ContextVar says whose line it is. `install` hooks, once per process, the places that a line passes on its way:
-`logging` (see `loggers`), the standard streams (`streams`), what nobody catches (`hooks`), and the start of threads and
-executor work, which do not inherit context variables by themselves before Python 3.14.
+`logging` (see `loggers` and `process_wide`), the standard streams (`streams`), what nobody catches (`hooks`), and the
+start of threads and executor work, which do not inherit context variables by themselves before Python 3.14.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
-from shared.logs import hooks, loggers, scope, streams
+from shared.logs import hooks, loggers, process_wide, scope, streams
 from shared.logs.buffer import LogBuffer
 
 _install_lock = threading.Lock()
@@ -46,8 +46,11 @@ def importing() -> Generator[None]:
     for the runs of each, and what they keep of them reaches the run that uses it.
     """
     install()
-    with scope.importing():
-        yield
+    try:
+        with scope.importing():
+            yield
+    finally:
+        streams.write_wrappers_through()
 
 
 def install() -> None:
@@ -59,6 +62,7 @@ def install() -> None:
     with _install_lock:
         if not _installed:
             loggers.install()
+            process_wide.install()
             hooks.install()
             cast("Any", threading.Thread).start = _start
             if not getattr(sys.flags, "thread_inherit_context", 0):

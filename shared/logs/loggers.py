@@ -1,7 +1,7 @@
 """The hooks of `logging`: what a run writes there reaches its log, and what it sets there holds for it alone.
 
-Levels, handlers, filters, `propagate` and `disabled` of each logger, `logging.disable` and the factory of records are
-seen through the scope at hand; outside of runs everything goes its old way. (A handler on the root logger would see
+Levels, handlers, filters, `propagate` and `disabled` of each logger, and `logging.disable`, are seen through the scope
+at hand; outside of runs everything goes its old way. (A handler on the root logger would see
 neither what a level check drops nor the loggers that don't propagate, and `logging.basicConfig(force=True)` would
 remove it.) Inside of runs the process's own handlers and levels still decide what they emit.
 """
@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
 from typing import Any, cast
 
 from shared.logs.origin import HANDED_ON, ORIGINS, OWN, origin_of
 from shared.logs.records import add_record, for_process
-from shared.logs.scope import MISSING, Scope, current
+from shared.logs.scope import Scope, current
 
 # Below WARNING the lines that these write by themselves are of no use to an author who did not ask for them.
 _INTERNAL_LOGGERS = (
@@ -36,10 +35,6 @@ _logger_is_enabled_for = logging.Logger.isEnabledFor
 _logger_handle = logging.Logger.handle
 _logger_call_handlers = logging.Logger.callHandlers
 _logger_get_effective_level = logging.Logger.getEffectiveLevel
-_shutdown = logging.shutdown
-_get_factory = logging.getLogRecordFactory
-_set_factory = logging.setLogRecordFactory
-_process_factory: Callable[..., logging.LogRecord] | None = None
 
 
 def install() -> None:
@@ -56,10 +51,6 @@ def install() -> None:
     for name in ("handlers", "filters"):
         setattr(logger, name, _Members(name, None))
     cast("Any", logging.Manager).disable = _Disable()
-    module: Any = logging
-    module.shutdown = _shut_down
-    module.getLogRecordFactory = _factory_here
-    module.setLogRecordFactory = _set_factory_here
 
 
 class _Setting:
@@ -107,8 +98,11 @@ class _Disabled(_Setting):
 
     def _set_in(self, scope: Scope, logger: logging.Logger, value: Any) -> None:
         caller = _getframe(2)
-        name = "silenced" if caller.f_globals.get("__name__") == "logging.config" else self._name
-        scope.set(logger, name, bool(value))
+        is_config = caller.f_globals.get("__name__") == "logging.config"
+        if is_config:
+            scope.set(logger, "silenced", bool(value))
+        if not (is_config and value):
+            scope.set(logger, self._name, bool(value))
 
 
 class _Members(_Setting):
@@ -136,40 +130,6 @@ class _Disable:
             manager.__dict__["_disable"] = level
         else:
             scope.set(logging, "disable", level)
-
-
-def _shut_down(handlerList: Any = MISSING) -> None:  # noqa: N803 - as `logging.shutdown` has it
-    if current.get() is not None:
-        # `logging.config` calls it, for all handlers of the process.
-        return
-    if handlerList is MISSING:
-        _shutdown()
-    else:
-        _shutdown(handlerList)
-
-
-def _set_factory_here(factory: Callable[..., logging.LogRecord]) -> None:
-    global _process_factory
-    scope = current.get()
-    if scope is not None and _process_factory is None:
-        _process_factory = _get_factory()
-        _set_factory(_make_record)
-    if scope is not None:
-        scope.set(logging, "factory", factory)
-    elif _process_factory is not None:
-        _process_factory = factory
-    else:
-        _set_factory(factory)
-
-
-def _factory_here() -> Any:
-    process = _process_factory or _get_factory()
-    scope = current.get()
-    return process if scope is None else scope.find(logging, "factory", process)
-
-
-def _make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
-    return _factory_here()(*args, **kwargs)
 
 
 def _is_enabled_for(self: logging.Logger, level: int) -> bool:

@@ -29,7 +29,7 @@ _LAYER = "__log_layer__"
 _IN_FORCE = "__log_layers_in_force__"
 _FROM = re.compile(r"^[ \t]*from[ \t]+([.\w]+)[ \t]+import\b", re.MULTILINE)
 
-Layer = dict[tuple[Any, str], Any]
+Layer = dict[tuple[Any, Any], Any]
 """Values, by what they belong to (a logger, a module) and their name there."""
 
 current: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("log_scope", default=None)
@@ -64,13 +64,18 @@ class Scope:
         self.muted = False
 
     @property
+    def is_import(self) -> bool:
+        """Whether it is no run's."""
+        return self._layers is None
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """What is in force here, the nearest first."""
         if self._layers is not None:
             return self._layers
         return (self._layer_of_caller(), _libraries)
 
-    def find(self, owner: Any, name: str, default: Any) -> Any:
+    def find(self, owner: Any, name: Any, default: Any) -> Any:
         """What is set here, or `default`."""
         if self.altered:
             key = (owner, name)
@@ -79,7 +84,7 @@ class Scope:
                     return layer[key]
         return default
 
-    def set(self, owner: Any, name: str, value: Any) -> None:
+    def set(self, owner: Any, name: Any, value: Any) -> None:
         """Sets it for whoever the code at hand belongs to: this run, a file, or a library under import."""
         layer = self._layer_of_caller(make=True)
         if layer is _libraries and owner is logging.root and name == "level":

@@ -9,8 +9,10 @@ attributes of these names are seen through the scope at hand. Other things that 
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
+import weakref
 from collections import deque
 from collections.abc import Iterable
 from types import ModuleType
@@ -22,6 +24,8 @@ from shared.logs.scope import MISSING, current
 _current = current.get
 OUTPUTS = ("stdout", "stderr")
 STREAMS = (*OUTPUTS, "stdin")
+
+_bytes_at_import: list[weakref.ref[RunBytes]] = []
 
 
 def install() -> None:
@@ -47,6 +51,18 @@ def see_through_scopes(module: ModuleType, names: Iterable[str], originals: dict
     attributes: dict[str, Any] = {name: _Attribute(name) for name in names}
     attributes.update({name: _Original(name, of) for name, of in (originals or {}).items()})
     module.__class__ = type(f"_{module.__name__.capitalize()}", (ModuleType,), attributes)
+
+
+def write_wrappers_through() -> None:
+    """Has text streams that a file's top has put around our bytes hand on each write at once: what one run wrote must
+    not wait there until another one does. To be called after files were imported.
+    """
+    while _bytes_at_import:
+        content = _bytes_at_import.pop()()
+        if content is not None:
+            for holder in gc.get_referrers(content):
+                if isinstance(holder, io.TextIOWrapper):
+                    holder.reconfigure(write_through=True)
 
 
 class Replaceable:
@@ -91,7 +107,6 @@ class Replaceable:
                 self._of_process = self._before.pop()
         elif scope is not None:
             if isinstance(value, io.TextIOWrapper):
-                # What one run wrote must not wait there until another one does.
                 value.reconfigure(write_through=True)
             scope.set(Replaceable, self._name, value)
         else:
@@ -292,6 +307,9 @@ class RunBytes(io.BufferedIOBase):
 
     def __init__(self, stream: RunOutput) -> None:
         self._stream = stream
+        scope = current.get()
+        if scope is not None and scope.is_import:
+            _bytes_at_import.append(weakref.ref(self))
 
     def write(self, content: Any, /) -> int:
         if isinstance(content, str):

@@ -145,6 +145,17 @@ ROWS = [
         """,
         ["<a>", "<b>"],
     ),
+    Row(
+        "level_renamed",
+        "",
+        """
+        logging.addLevelName(logging.INFO, 'GREEN'); log.setLevel('GREEN')
+        kept = io.StringIO(); handler = logging.StreamHandler(kept); log.addHandler(handler)
+        handler.setFormatter(logging.Formatter('%(levelname)s'))
+        log.debug('no'); meanwhile(); log.info('a'); print(kept.getvalue().strip())
+        """,
+        ["a", "GREEN"],
+    ),
     Row("shut_down", "", "log.info('a'); logging.shutdown(); meanwhile(); log.info('b')", ["a", "b"]),
     Row(
         "warnings_captured",
@@ -160,6 +171,26 @@ ROWS = [
         meanwhile(); warnings.warn('careful', stacklevel=1)
         """,
         ["shown careful"],
+    ),
+    Row(
+        "warnings_caught",
+        "",
+        """
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always'); warnings.warn('careful', stacklevel=1); meanwhile()
+        print(len(caught))
+        """,
+        ["1"],
+    ),
+    Row(
+        "input",
+        "",
+        """
+        try: input('name? '); print('no')
+        except EOFError: print('nobody there')
+        sys.stdin = io.StringIO('me\\n'); meanwhile(); print(input())
+        """,
+        [r"name\? nobody there", "me"],
     ),
     Row(
         "stdout_redirected",
@@ -232,10 +263,22 @@ ROWS = [
         ["ä", "b", "c"],
     ),
     Row(
+        "text_wrapper_put_in_place",
+        "",
+        "sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8'); print('a'); meanwhile(); print('b')",
+        ["a", "b"],
+    ),
+    Row(
         "text_wrapper_at_the_top",
         "sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding='utf-8')",
         "print('ä'); meanwhile(); sys.stdout.write('b\\n')",
         ["ä", "b"],
+    ),
+    Row(
+        "text_wrapper_kept_at_the_top",
+        "OUT = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')",
+        "OUT.write('a\\n'); meanwhile(); print('b', file=OUT)",
+        ["a", "b"],
     ),
     Row(
         "streams_kept_at_the_top",
@@ -382,6 +425,7 @@ class WorkerHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(f"{record.name}: {self.format(record)}")
+        assert record.name != "platform" or record.levelname == "INFO"
 
 
 async def outcomes(folder: Path) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import asyncio
 import base64
 import concurrent.futures
 import contextlib
+import importlib.util
 import io
 import logging
 import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ import pytest
 from shared.context import ExecutionContext
 from shared.engine import execute
 from shared.logs.buffer import NOISE_LINES, LogBuffer
+from shared.logs.capture import importing
 from shared.registry import FunctionMetadata, FunctionRegistry
 from tests.unit.conftest import Execute, messages, request
 
@@ -273,6 +276,77 @@ async def test_what_a_library_sets_when_it_is_imported_is_no_wish_of_the_authors
 
     assert messages(await run_function(imports)) == ["own"]
     assert logging.getLogger("set.by.itself").level == logging.NOTSET
+
+
+def imported(file: Path, source: str) -> Any:
+    """A module of a workspace, imported anew."""
+    file.write_text(textwrap.dedent(source))
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with importing():
+        # Not by the loader, which may take a file of the same second for unchanged.
+        exec(compile(file.read_text(), str(file), "exec"), vars(module))
+    return module
+
+
+async def test_what_a_files_top_sets_is_gone_when_its_next_version_does_not(run_function: Execute, tmp_path: Path):
+    talks = """
+    log = logging.getLogger("users.own")
+    def talk():
+        log.info("line")
+    """
+    before = imported(tmp_path / "flow.py", f'import logging\nlogging.disable("ERROR")\n{textwrap.dedent(talks)}')
+    after = imported(tmp_path / "flow.py", f"import logging\n{textwrap.dedent(talks)}")
+    assert messages(await run_function(before.talk)) == []
+    assert messages(await run_function(after.talk)) == ["line"]
+    assert messages(await run_function(before.talk)) == []
+
+
+async def test_a_handler_at_a_files_top_serves_all_runs_of_that_file_and_no_other(
+    run_function: Execute, tmp_path: Path
+):
+    module = imported(
+        tmp_path / "flow.py",
+        """
+        import logging
+        kept = []
+        class Keeping(logging.Handler):
+            def emit(self, record):
+                kept.append(record.getMessage())
+        logging.getLogger().addHandler(Keeping())
+        def talk():
+            logging.getLogger("users.own").info("line")
+        """,
+    )
+    await run_function(module.talk)
+    await run_function(module.talk)
+    await run_function(lambda: log.info("other"))
+    assert module.kept == ["line", "line"]
+
+
+async def test_a_handler_of_the_authors_that_prints_something_else_is_heard(run_function: Execute):
+    class Alerting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            print("alert sent")
+
+    def talk() -> None:
+        log.addHandler(Alerting(logging.ERROR))
+        log.info("fine")
+        log.error("bad")
+
+    assert messages(await run_function(talk)) == ["fine", "bad", "alert sent"]
+
+
+async def test_a_process_handler_that_guards_nothing_does_not_fail_a_run(run_function: Execute, process_log: Collector):
+    class NoText:
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    result = await run_function(lambda: log.warning(NoText()))
+    assert result.status == "Success"
+    assert process_log.lines == messages(result) == ["<NoText> (it can't be shown: RuntimeError)"]
 
 
 async def test_print_without_a_newline_progress_bars_and_empty_lines(run_function: Execute):
