@@ -38,6 +38,7 @@ def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
     # It would be called outside of any run: a task is collected after its last step.
     loop.set_exception_handler(_on_exception)
     loop.set_exception_handler = partial(_set_exception_handler, loop.set_exception_handler, loop)
+    loop.get_exception_handler = partial(_exception_handler_here, loop)
 
 
 def guarded(run: Callable[[], Any]) -> Callable[[], Any]:
@@ -123,8 +124,7 @@ def _on_exception(loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> N
 
 
 def _in_run(loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
-    scope = current.get()
-    handler: LoopHandler | None = scope.find(loop, "exception_handler", None) if scope is not None else None
+    handler = _exception_handler_here(loop)
     if handler is not None:
         handler(loop, details)
     else:
@@ -145,6 +145,11 @@ def _context_of(details: dict[str, Any]) -> contextvars.Context | None:
             return known
         return next((value for value in gc.get_referents(found) if isinstance(value, contextvars.Context)), None)
     return None
+
+
+def _exception_handler_here(loop: asyncio.AbstractEventLoop) -> LoopHandler | None:
+    scope = current.get()
+    return scope.find(loop, "exception_handler", None) if scope is not None else None
 
 
 def _set_exception_handler(

@@ -185,7 +185,7 @@ def _levels_of(scope: Scope, logger: logging.Logger) -> tuple[int, int, int]:
     least = blocked + 1 if blocked else 0
     own = process = max(level or 0, least)
     library = max(logging.INFO if level is None else level, least)
-    if logger.name.partition(".")[0] in _INTERNAL_LOGGERS:
+    if _is_internal(logger):
         process = 0
         if level is None or is_of_root:
             library = max(logging.WARNING, library)
@@ -197,6 +197,10 @@ def _levels_of(scope: Scope, logger: logging.Logger) -> tuple[int, int, int]:
         library = _NEVER
     scope.levels[logger] = own, library, process
     return own, library, process
+
+
+def _is_internal(logger: logging.Logger) -> bool:
+    return logger.name.partition(".")[0] in _INTERNAL_LOGGERS
 
 
 def _level_set(scope: Scope, logger: logging.Logger) -> tuple[int | None, bool]:
@@ -231,7 +235,8 @@ def _handle(self: logging.Logger, record: logging.LogRecord) -> None:
             if not kept:
                 return
             record = record if isinstance(kept, bool) else kept
-    _emit(scope, self, record)
+    # Not past whoever has patched it since.
+    self.callHandlers(record)
 
 
 def _call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
@@ -245,7 +250,7 @@ def _call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
 def _emit(scope: Scope, logger: logging.Logger, record: logging.LogRecord) -> None:
     level, buffer = record.levelno, scope.buffer
     process = 0
-    is_kept = buffer is None
+    is_kept = is_authors = buffer is None
     instead: str | None = None
     if buffer is not None:
         own, library, process = scope.levels.get(logger) or _levels_of(scope, logger)
@@ -254,7 +259,9 @@ def _emit(scope: Scope, logger: logging.Logger, record: logging.LogRecord) -> No
         is_kept = level >= (own if is_own else library)
         if is_kept:
             instead = add_record(buffer, record, is_own=is_own)
-    if scope.altered and is_kept and not scope.muted:
+        # The platform's and the SDKs' lines may be written where an author's handler must hold nothing up.
+        is_authors = is_kept and scope.altered and (is_own or not _is_internal(logger))
+    if scope.altered and is_authors and not scope.muted:
         _call_authors_handlers(scope, logger, record)
     fields = logger.__dict__
     if level < process or fields["disabled"]:
@@ -278,7 +285,8 @@ def _give_to_process(logger: logging.Logger, record: logging.LogRecord) -> None:
             return
         record = record if isinstance(kept, bool) else kept
     has_handlers = False
-    above: logging.Logger | None = logger
+    # Written out, since the attributes of loggers are slow now; unless somebody has patched the method before us.
+    above: logging.Logger | None = logger if _logger_call_handlers.__module__ == "logging" else None
     while above is not None:
         fields = above.__dict__
         for handler in fields["handlers"]:

@@ -87,7 +87,7 @@ class Scope:
     def set(self, owner: Any, name: Any, value: Any) -> None:
         """Sets it for whoever the code at hand belongs to: this run, a file, or a library under import."""
         layer = self._layer_of_caller(make=True)
-        if layer is _libraries and owner is logging.root and name == "level":
+        if layer is _libraries and (owner is logging.root or owner is logging):
             # A library that is imported has a say for its own loggers alone.
             return
         layer[owner, name] = value
@@ -101,7 +101,7 @@ class Scope:
         """A list that the caller may change in place, without changing what others see."""
         if (owner, name) not in self._layer_of_caller():
             self.set(owner, name, list(self.find(owner, name, ())))
-        return self._layer_of_caller()[owner, name]
+        return self._layer_of_caller().get((owner, name), [])
 
     def muting(self) -> Scope:
         """The same without its streams."""

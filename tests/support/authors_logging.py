@@ -375,11 +375,13 @@ ROWS = [
         "",
         """
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda loop, details: print(details['message']))
+        before = loop.get_exception_handler() or type(loop).default_exception_handler
+        def handler(loop, details): print('mine'); before(loop, details)
+        loop.set_exception_handler(handler)
         loop.call_soon(lambda: 1 / 0)
         await asyncio.sleep(0); await asyncio.to_thread(meanwhile)
         """,
-        ["Exception in callback(.|\n)*"],
+        ["mine", "Exception in callback(.|\n)*"],
     ),
     Row(
         "no_text",

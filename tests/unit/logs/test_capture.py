@@ -270,11 +270,15 @@ async def test_what_a_library_sets_when_it_is_imported_is_no_wish_of_the_authors
     logging.getLogger("set.by.itself").setLevel(logging.ERROR)
     """
 
+    kept = io.StringIO()
+
     def imports() -> None:
         exec(compile(textwrap.dedent(source), "/venv/lib/python3/site-packages/library/__init__.py", "exec"), {})
+        logging.basicConfig(stream=kept, format="%(message)s", level=logging.INFO)
         log.info("own")
 
     assert messages(await run_function(imports)) == ["own"]
+    assert kept.getvalue() == "own\n"
     assert logging.getLogger("set.by.itself").level == logging.NOTSET
 
 
@@ -337,6 +341,37 @@ async def test_a_handler_of_the_authors_that_prints_something_else_is_heard(run_
         log.error("bad")
 
     assert messages(await run_function(talk)) == ["fine", "bad", "alert sent"]
+
+
+async def test_a_handler_of_the_authors_hears_nothing_of_the_platforms_own_lines(run_function: Execute):
+    talk = code_of_a_library("""
+        logging.getLogger("shared.executions").warning("of the platform")
+    """)
+    kept = io.StringIO()
+
+    def listens() -> None:
+        logging.basicConfig(stream=kept, format="%(message)s")
+        log.warning("own")
+        talk()
+
+    assert messages(await run_function(listens)) == ["own", "of the platform"]
+    assert kept.getvalue() == "own\n"
+
+
+async def test_what_patches_loggers_after_us_sees_the_records_of_runs(
+    run_function: Execute, monkeypatch: pytest.MonkeyPatch
+):
+    """As error trackers do."""
+    await run_function(lambda: None)
+    seen: list[str] = []
+    before = logging.Logger.callHandlers
+
+    def patched(self: logging.Logger, record: logging.LogRecord) -> None:
+        seen.append(record.getMessage())
+        before(self, record)
+
+    monkeypatch.setattr(logging.Logger, "callHandlers", patched)
+    assert messages(await run_function(lambda: log.info("line"))) == seen == ["line"]
 
 
 async def test_a_process_handler_that_guards_nothing_does_not_fail_a_run(run_function: Execute, process_log: Collector):
