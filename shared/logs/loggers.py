@@ -88,7 +88,8 @@ class _Setting:
         return scope.find(logger, self._name, fresh)
 
     def _set_in(self, scope: Scope, logger: logging.Logger, value: Any) -> None:
-        scope.set(logger, self._name, value)
+        if not scope.set(logger, self._name, value) and logger is not logging.root:
+            logger.__dict__[self._name] = value
 
 
 class _Disabled(_Setting):
@@ -102,14 +103,17 @@ class _Disabled(_Setting):
         if is_config:
             scope.set(logger, "silenced", bool(value))
         if not (is_config and value):
-            scope.set(logger, self._name, bool(value))
+            super()._set_in(scope, logger, bool(value))
 
 
 class _Members(_Setting):
     """`handlers` and `filters`: lists that are changed in place."""
 
     def _in(self, scope: Scope, logger: logging.Logger) -> Any:
-        return scope.list_of(logger, self._name)
+        found = scope.list_of(logger, self._name)
+        if found is None:
+            return logger.__dict__[self._name] if logger is not logging.root else []
+        return found
 
 
 class _Disable:
@@ -185,6 +189,8 @@ def _levels_of(scope: Scope, logger: logging.Logger) -> tuple[int, int, int]:
     least = blocked + 1 if blocked else 0
     own = process = max(level or 0, least)
     library = max(logging.INFO if level is None else level, least)
+    if level is None or is_of_root:
+        library = max(library, _own_level(logger))
     if _is_internal(logger):
         process = 0
         if level is None or is_of_root:
@@ -197,6 +203,16 @@ def _levels_of(scope: Scope, logger: logging.Logger) -> tuple[int, int, int]:
         library = _NEVER
     scope.levels[logger] = own, library, process
     return own, library, process
+
+
+def _own_level(logger: logging.Logger) -> int:
+    """The level that a library has set for its loggers."""
+    above: logging.Logger | None = logger
+    while above is not None and above is not logging.root:
+        if above.__dict__["level"]:
+            return above.__dict__["level"]
+        above = above.parent
+    return logging.NOTSET
 
 
 def _is_internal(logger: logging.Logger) -> bool:

@@ -1,9 +1,10 @@
 """Who writes, and what they have set: the run, or the file under import, that the code at hand belongs to.
 
 What an author sets of logging and of the standard streams lies in a `Layer`: of the run that sets it, or of the file
-whose top level does. A run sees its own layer, then those of its function's file and of the modules that this imports,
-then what libraries set when they are imported. Beneath lies what a fresh Python has: the process's own handlers, levels
-and streams are not seen, so that nothing that an author does can harm them.
+whose top level does. A run sees its own layer, then those of its function's file and of the modules that this imports.
+Beneath lies what a fresh Python has: the process's own handlers, levels and streams are not seen, so that nothing that
+an author does can harm them. What a library sets when it is imported is no author's: of its own loggers it is the
+process's, as it always was, and all else is left out.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ Layer = dict[tuple[Any, Any], Any]
 
 current: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("log_scope", default=None)
 
-_libraries: Layer = {}
 _nothing_set: Layer = {}
 # How many files have set something so far; what follows from them is worked out again when there are more.
 _files_with_layers = 0
@@ -73,7 +73,7 @@ class Scope:
         """What is in force here, the nearest first."""
         if self._layers is not None:
             return self._layers
-        return (self._layer_of_caller(), _libraries)
+        return (self._layer_of_caller() or _nothing_set,)
 
     def find(self, owner: Any, name: Any, default: Any) -> Any:
         """What is set here, or `default`."""
@@ -84,24 +84,32 @@ class Scope:
                     return layer[key]
         return default
 
-    def set(self, owner: Any, name: Any, value: Any) -> None:
-        """Sets it for whoever the code at hand belongs to: this run, a file, or a library under import."""
+    def set(self, owner: Any, name: Any, value: Any) -> bool:
+        """Sets it for whoever the code at hand belongs to: this run, or a file.
+
+        Returns:
+            Whether it did; not for a library that is being imported.
+        """
         layer = self._layer_of_caller(make=True)
-        if layer is _libraries and (owner is logging.root or owner is logging):
-            # A library that is imported has a say for its own loggers alone.
-            return
+        if layer is None:
+            return False
         layer[owner, name] = value
         if self._layers is not None and not any(layer is known for known in self._layers):
             # A run has imported the module for the first time.
             self._layers = (self._layers[0], layer, *self._layers[1:])
         self.altered = True
         self.levels.clear()
+        return True
 
-    def list_of(self, owner: Any, name: str) -> list[Any]:
-        """A list that the caller may change in place, without changing what others see."""
-        if (owner, name) not in self._layer_of_caller():
+    def list_of(self, owner: Any, name: str) -> list[Any] | None:
+        """A list that the caller may change in place, without changing what others see; None for a library that is
+        being imported.
+        """
+        layer = self._layer_of_caller()
+        if layer is not None and (owner, name) not in layer:
             self.set(owner, name, list(self.find(owner, name, ())))
-        return self._layer_of_caller().get((owner, name), [])
+            layer = self._layer_of_caller()
+        return layer[owner, name] if layer is not None else None
 
     def muting(self) -> Scope:
         """The same without its streams."""
@@ -110,16 +118,16 @@ class Scope:
             self._muted.muted = True
         return self._muted
 
-    def _layer_of_caller(self, *, make: bool = False) -> Layer:
+    def _layer_of_caller(self, *, make: bool = False) -> Layer | None:
         frame: types.FrameType | None = sys._getframe(2)  # pyright: ignore[reportPrivateUsage] - documented, for this purpose
         while frame is not None:
             code = frame.f_code
             if code.co_name == "<module>" and not code.co_filename.startswith("<"):
                 if origin_of(code.co_filename) is not OWN:
-                    return _libraries
+                    return None
                 return _layer_of_module(frame.f_globals) if make else frame.f_globals.get(_LAYER, _nothing_set)
             frame = frame.f_back
-        return self._layers[0] if self._layers is not None else _libraries
+        return self._layers[0] if self._layers is not None else None
 
 
 def scope_of_run(buffer: LogBuffer, function: Callable[..., Any] | None) -> Scope:
@@ -130,7 +138,7 @@ def scope_of_run(buffer: LogBuffer, function: Callable[..., Any] | None) -> Scop
         function: what it calls: what was set at the top of its file, and of the modules that it imports, is in force.
     """
     files = _layers_of_files(function) if _files_with_layers else ()
-    return Scope(buffer, ({}, *files, _libraries))
+    return Scope(buffer, ({}, *files))
 
 
 @contextmanager

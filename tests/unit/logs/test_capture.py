@@ -263,23 +263,30 @@ async def test_libraries_never_push_the_authors_lines_out(run_function: Execute)
     assert messages(result)[-1] == f"{1500 * 14 - NOISE_LINES} further lines of libraries were left out"
 
 
-async def test_what_a_library_sets_when_it_is_imported_is_no_wish_of_the_authors(run_function: Execute):
+async def test_what_a_library_sets_when_it_is_imported_is_for_its_own_lines_alone(run_function: Execute):
     source = """
     import logging
     logging.basicConfig(level=logging.ERROR)
-    logging.getLogger("set.by.itself").setLevel(logging.ERROR)
+    logging.disable(logging.ERROR)
+    logging.getLogger("quiet").addHandler(logging.NullHandler())
+    logging.getLogger("quiet").setLevel(logging.WARNING)
     """
-
-    kept = io.StringIO()
+    talk = code_of_a_library("""
+        logging.getLogger("quiet.part").info("of the library")
+    """)
+    kept, root = io.StringIO(), logging.getLogger().handlers[:]
 
     def imports() -> None:
-        exec(compile(textwrap.dedent(source), "/venv/lib/python3/site-packages/library/__init__.py", "exec"), {})
+        exec(compile(textwrap.dedent(source), "/venv/lib/python3/site-packages/quiet/__init__.py", "exec"), {})
         logging.basicConfig(stream=kept, format="%(message)s", level=logging.INFO)
         log.info("own")
+        talk()
 
     assert messages(await run_function(imports)) == ["own"]
     assert kept.getvalue() == "own\n"
-    assert logging.getLogger("set.by.itself").level == logging.NOTSET
+    assert len(logging.getLogger("quiet").handlers) == 1
+    assert logging.getLogger().handlers == root
+    assert messages(await run_function(lambda: talk())) == []
 
 
 def imported(file: Path, source: str) -> Any:
