@@ -190,7 +190,7 @@ class LogBuffer:
         elif rest:
             # Of a bar that is drawn again and again only the last state counts; a return at the very end may belong
             # to the newline that follows.
-            self._partial[key] = rest[max(rest.rfind("\r", 0, len(rest) - 1), 0) :]
+            self._partial[key] = rest if "\r" not in rest else rest[max(rest.rfind("\r", 0, len(rest) - 1), 0) :]
 
     def write_bytes(self, source: str, content: bytes) -> None:
         """Takes bytes as a stream does, as UTF-8; a character may come in parts."""

@@ -240,10 +240,11 @@ def _is_own_call() -> bool:
 
 def _handle(self: logging.Logger, record: logging.LogRecord) -> None:
     scope = _current()
-    if scope is None:
+    fields = self.__dict__
+    if scope is None and (fields["disabled"] or fields["filters"]):
         _logger_handle(self, record)
         return
-    if scope.altered:
+    if scope is not None and scope.altered:
         if scope.find(self, "disabled", False):
             return
         if scope.find(self, "filters", ()):
@@ -258,38 +259,34 @@ def _handle(self: logging.Logger, record: logging.LogRecord) -> None:
 def _call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
     scope = _current()
     if scope is None:
-        _logger_call_handlers(self, record)
-    else:
-        _emit(scope, self, record)
-
-
-def _emit(scope: Scope, logger: logging.Logger, record: logging.LogRecord) -> None:
+        _call_process_handlers(self, record)
+        return
     level, buffer = record.levelno, scope.buffer
     process = 0
     is_kept = is_authors = buffer is None
     instead: str | None = None
     if buffer is not None:
-        own, library, process = scope.levels.get(logger) or _levels_of(scope, logger)
+        own, library, process = scope.levels.get(self) or _levels_of(scope, self)
         origin = _origins.get(record.pathname) or origin_of(record.pathname)
         is_own = origin is OWN or (origin is HANDED_ON and _is_own_call())
         is_kept = level >= (own if is_own else library)
         if is_kept:
             instead = add_record(buffer, record, is_own=is_own)
         # The platform's and the SDKs' lines may be written where an author's handler must hold nothing up.
-        is_authors = is_kept and scope.altered and (is_own or not _is_internal(logger))
+        is_authors = is_kept and scope.altered and (is_own or not _is_internal(self))
     if scope.altered and is_authors and not scope.muted:
-        _call_authors_handlers(scope, logger, record)
-    fields = logger.__dict__
+        _call_authors_handlers(scope, self, record)
+    fields = self.__dict__
     if level < process or fields["disabled"]:
         return
     enabled = fields["_cache"].get(level)
-    if enabled or (enabled is None and _is_enabled_in_process(logger, level)):
+    if enabled or (enabled is None and _is_enabled_in_process(self, level)):
         if buffer is not None and (instead is not None or not buffer.mask.empty):
             record = for_process(buffer.mask, record, instead)
         # What the process's handlers print is the process's own output, and would else be captured a second time.
         token = current.set(None)
         try:
-            _give_to_process(logger, record)
+            _give_to_process(self, record)
         finally:
             current.reset(token)
 
@@ -300,6 +297,10 @@ def _give_to_process(logger: logging.Logger, record: logging.LogRecord) -> None:
         if not kept:
             return
         record = record if isinstance(kept, bool) else kept
+    _call_process_handlers(logger, record)
+
+
+def _call_process_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     has_handlers = False
     # Written out, since the attributes of loggers are slow now; unless somebody has patched the method before us.
     above: logging.Logger | None = logger if _logger_call_handlers.__module__ == "logging" else None
