@@ -279,7 +279,7 @@ async def execute(request: ExecutionRequest, control: RunControl | None = None) 
 
 async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
     prepared, logs = call.prepared, control.logs
-    context: Context = capture_into(logs)
+    context: Context = capture_into(logs, prepared.metadata.function if prepared.metadata is not None else None)
     modules = prepared.metadata.derived.get(MODULE_SET) if prepared.metadata is not None else None
     if modules is not None:
         # While files change the run goes on seeing the modules that its function belongs to.

@@ -19,6 +19,7 @@ from shared.loading.dependencies import affected_by, imports_of
 from shared.loading.files import Root, Stamp, shadowing_tops, source_files, stamps_of, top_of
 from shared.loading.imported import forget_modules, names_of, no_bytecode, own_modules
 from shared.loading.names import module_of
+from shared.logs.capture import importing
 from shared.registry import FunctionRegistry, LoadError, get_registry, staging
 from shared.runtime.modules import MODULE_SET, ModuleSet, ModuleVersions
 from shared.settings.environment import Settings
@@ -94,6 +95,7 @@ class Loader:
         with ExitStack() as stack:
             stack.enter_context(no_bytecode(self._settings.workspace_reload))
             stack.enter_context(staging(attempt.registry))
+            stack.enter_context(importing())
             if modules is not None:
                 stack.enter_context(modules.loading())
             loaded = attempt.run(modules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import json
 import threading
@@ -17,6 +18,9 @@ from shared.serialization import to_json
 MAX_LINES = 10_000
 MAX_BYTES = 5 * 1024 * 1024
 MAX_LINE_CHARACTERS = 256 * 1024
+# Of these as much as may be noise: what libraries say that is no warning.
+NOISE_LINES = MAX_LINES // 5
+NOISE_BYTES = MAX_BYTES // 5
 # What an entry costs besides its text, about: the keys and the time, as JSON.
 _ENTRY_BYTES = 120
 # A line that has its number is added at once, unless its thread waits for its turn, or died just then.
@@ -51,6 +55,9 @@ class LogEntry(NamedTuple):
 class LogBuffer:
     """Keeps the first and the last lines of a run, up to `MAX_LINES` and `MAX_BYTES`, half for each.
 
+    Noise is kept up to a fifth of both, its first lines, and makes room for the others. What comes after that gets no
+    number, and is counted in a last line.
+
     No lock guards it: appending to a deque and counting up are atomic, and a thread that is being stopped could die
     holding one. Threads that write at the very same moment may pass the bounds by a line each.
 
@@ -60,6 +67,7 @@ class LogBuffer:
 
     Attributes:
         mask: takes secrets out of each line when it is added.
+        closed: whether the run has ended.
     """
 
     def __init__(self, max_lines: int = MAX_LINES, max_bytes: int = MAX_BYTES, *, last: int = 0) -> None:
@@ -73,8 +81,14 @@ class LogBuffer:
         self._last_before = last
         self._sequence = itertools.count(last + 1)
         self._left_out = last
+        self._noise: deque[LogEntry] = deque()
+        self._noise_bytes = 0
+        self._max_noise = (max_lines * NOISE_LINES // MAX_LINES, max_bytes * NOISE_BYTES // MAX_BYTES)
+        self._max = (max_lines, max_bytes)
+        self._noise_left_out = 0
         self._partial: dict[tuple[str, int], str] = {}
-        self._closed = False
+        self._decoders: dict[tuple[str, int], codecs.IncrementalDecoder] = {}
+        self.closed = False
         self.late_lines = 0
         self.mask: SecretMask = NOTHING_SECRET
 
@@ -87,6 +101,7 @@ class LogBuffer:
         logger: str | None = None,
         data: dict[str, Any] | None = None,
         created: float | None = None,
+        is_noise: bool = False,
     ) -> None:
         """Adds a line; after `close` it is only counted, in `late_lines`.
 
@@ -97,9 +112,13 @@ class LogBuffer:
             logger: the logger's name.
             data: anything; made JSON here, since the caller may change it later.
             created: seconds since the epoch; left out, now.
+            is_noise: whether it is the first to go where there is too much.
         """
-        if self._closed:
+        if self.closed:
             self.late_lines += 1
+            return
+        if is_noise and not self._has_room_for_noise():
+            self._noise_left_out += 1
             return
         if not self.mask.empty:
             message = self.mask.text(message)
@@ -116,6 +135,12 @@ class LogBuffer:
                 data = self.mask.json(data)
             size += len(json.dumps(data))
         entry = LogEntry(next(self._sequence), created or time.time(), level, message, source, logger, data, size)
+        if is_noise:
+            self._noise.append(entry)
+            self._noise_bytes += size
+            return
+        if self._noise:
+            self._make_room()
         if not self._head_full:
             if len(self._head) < self._half_lines and self._head_bytes + size <= self._half_bytes:
                 self._head.append(entry)
@@ -132,6 +157,27 @@ class LogBuffer:
             self._tail_bytes -= dropped.size
             self._left_out = max(self._left_out, dropped.seq)
 
+    def _has_room_for_noise(self) -> bool:
+        if len(self._noise) >= self._max_noise[0] or self._noise_bytes >= self._max_noise[1]:
+            return False
+        return not self._is_full()
+
+    def _is_full(self) -> bool:
+        return (
+            len(self._head) + len(self._tail) + len(self._noise) >= self._max[0]
+            or self._head_bytes + self._tail_bytes + self._noise_bytes >= self._max[1]
+        )
+
+    def _make_room(self) -> None:
+        """Drops noise, the last of it first, as far as the other lines need its place."""
+        while self._is_full():
+            try:
+                dropped = self._noise.pop()
+            except IndexError:  # all of it is gone
+                break
+            self._noise_bytes -= dropped.size
+            self._left_out = max(self._left_out, dropped.seq)
+
     def write(self, source: str, text: str) -> None:
         """Takes text as a stream does: a newline ends a line, a carriage return overwrites what stands before it."""
         key = (source, threading.get_ident())
@@ -142,14 +188,29 @@ class LogBuffer:
         if len(rest) > MAX_LINE_CHARACTERS:
             self._add_printed(source, rest)
         elif rest:
-            self._partial[key] = rest
+            # Of a bar that is drawn again and again only the last state counts; a return at the very end may belong
+            # to the newline that follows.
+            self._partial[key] = rest if "\r" not in rest else rest[max(rest.rfind("\r", 0, len(rest) - 1), 0) :]
+
+    def write_bytes(self, source: str, content: bytes) -> None:
+        """Takes bytes as a stream does, as UTF-8; a character may come in parts."""
+        key = (source, threading.get_ident())
+        decoder = self._decoders.get(key)
+        if decoder is None:
+            decoder = self._decoders[key] = _UTF8("backslashreplace")
+        text = decoder.decode(content)
+        if text:
+            self.write(source, text)
 
     def close(self) -> None:
         """Ends the log: lines without an end are taken, and what comes later is counted and dropped."""
         for (source, _), rest in list(self._partial.items()):
             self._add_printed(source, rest)
         self._partial.clear()
-        self._closed = True
+        if self._noise_left_out:
+            message = f"{self._noise_left_out} further lines of libraries were left out"
+            self.add("info", message, "engine", data={"libraryLinesLeftOut": self._noise_left_out})
+        self.closed = True
 
     def entries(self, after: int = 0) -> list[dict[str, Any]]:
         """The lines kept, in order; where lines were left out, an entry in their place names their sequence numbers.
@@ -157,13 +218,10 @@ class LogBuffer:
         Args:
             after: only lines with a greater sequence number.
         """
-        head = sorted(self._head.copy())
-        tail = sorted(self._tail.copy())
-        kept = head + tail
         lines: list[dict[str, Any]] = []
         last = self._last_before
-        for entry in kept:
-            if entry.seq > last + 1 and last >= after and self._head_full:
+        for entry in self._kept():
+            if entry.seq > last + 1 and last >= after and entry.seq - 1 <= self._left_out:
                 lines.append(gap_between(last, entry).as_json())
             last = entry.seq
             if entry.seq > after:
@@ -181,12 +239,11 @@ class LogBuffer:
             max_bytes: after how much to stop; the rest is for the next call.
         """
         lines: list[LogEntry] = []
-        newest = self._tail or self._head
-        if not newest or newest[-1].seq <= after:
+        if not any(kept and kept[-1].seq > after for kept in (self._tail, self._head, self._noise)):
             return lines
         settled = time.time() - _IN_FLIGHT_SECONDS
         size = 0
-        for entry in (*sorted(self._head.copy()), *sorted(self._tail.copy())):
+        for entry in self._kept():
             if entry.seq <= after:
                 continue
             if entry.seq > after + 1:
@@ -200,9 +257,15 @@ class LogBuffer:
                 break
         return lines
 
+    def _kept(self) -> list[LogEntry]:
+        return sorted((*self._head.copy(), *self._tail.copy(), *self._noise.copy()))
+
     def _add_printed(self, source: str, line: str) -> None:
         line = line.removesuffix("\r").rpartition("\r")[2]
         self.add("info" if source == "stdout" else "error", line, source)
+
+
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 
 
 def within_bounds(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

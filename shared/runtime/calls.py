@@ -15,16 +15,14 @@ import types
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from shared.errors import ExecutionStopped
+from shared.logs.origin import is_user_code
 from shared.runtime.places import shown_file
 
 Ending = Literal["returned", "raised", "timeout", "cancelled"]
 StopReason = Literal["timeout", "cancelled"]
-
-_APP_FILES = str(Path(__file__).resolve().parent.parent)
 
 
 @dataclass(slots=True)
@@ -169,12 +167,3 @@ def line_of_task(task: asyncio.Task[Any]) -> str | None:
 def describe_line(filename: str, line: int, function: str) -> str:
     """A place in user code, by the file's path below the workspace."""
     return f"{shown_file(filename)}:{line} in {function}"
-
-
-def is_user_code(filename: str) -> bool:
-    """Whether a file is neither the platform's, nor the standard library's, nor a dependency's."""
-    platform = filename.startswith((_APP_FILES, _STANDARD_LIBRARY, "<frozen "))
-    return not platform and "/site-packages/" not in filename.replace("\\", "/")
-
-
-_STANDARD_LIBRARY = str(Path(threading.__file__).resolve().parent)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.errors import ExecutionStopped
+from shared.logs.hooks import watch_loop
 from shared.runtime.calls import Call, Outcome, line_of_task, line_of_thread, raise_in_thread
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
+        watch_loop(self.loop)
         self.calls: set[TaskCall] = set()
         self.pending: list[TaskCall] = []
         self.checker: asyncio.AbstractEventLoop | None = None

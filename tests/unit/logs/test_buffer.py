@@ -133,3 +133,52 @@ def test_beyond_what_is_kept_each_flush_takes_little():
     assert len([line for line in lines if line["source"] != "engine"]) <= beyond + 500 // 50
     assert lines[-1]["message"].startswith("0499")
     assert sum(len(line["message"]) for line in within_bounds(lines)) <= MAX_BYTES
+
+
+def test_noise_makes_room_and_what_went_is_named():
+    buffer = LogBuffer(max_lines=100)
+    for number in range(40):
+        buffer.add("info", f"noise {number}", "logger", is_noise=True)
+    numbered(buffer, 90)
+    buffer.add("info", "noise", "logger", is_noise=True)
+    buffer.close()
+    entries = buffer.entries()
+    assert [entry["message"] for entry in entries[:9]] == [f"noise {number}" for number in range(9)]
+    assert entries[9]["data"] == {"firstLeftOut": 10, "lastLeftOut": 20}
+    assert [entry["message"] for entry in entries[10:100]] == [f"line {number}" for number in range(1, 91)]
+    assert entries[100]["data"] == {"libraryLinesLeftOut": 21}
+    numbered(again := LogBuffer(max_lines=100), 100)
+    assert len(again.entries()) == 100
+
+
+def test_noise_that_goes_meanwhile_is_no_hole_for_one_who_reads_along():
+    buffer = LogBuffer(max_lines=10)
+    for _ in range(2):
+        buffer.add("info", "noise", "logger", is_noise=True)
+    numbered(buffer, 10)
+    fresh = buffer.fresh(0, 1000_000)
+    assert [entry.seq for entry in fresh] == [2, *range(3, 13)]
+    assert fresh[0].data == {"firstLeftOut": 1, "lastLeftOut": 2}
+
+
+def test_a_bar_that_is_drawn_a_hundred_thousand_times_is_one_line_and_takes_no_memory():
+    buffer = LogBuffer()
+    tracemalloc.start()
+    try:
+        for number in range(100_000):
+            buffer.write("stderr", f"\r{number} of 100000")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    buffer.write("stderr", "\r")
+    buffer.write("stderr", "\n")
+    assert [entry["message"] for entry in buffer.entries()] == ["99999 of 100000"]
+    assert most < 64 * 1024
+
+
+def test_characters_that_come_in_parts_are_put_together():
+    buffer = LogBuffer()
+    for byte in "ä€😀\n".encode():
+        buffer.write_bytes("stdout", bytes([byte]))
+    buffer.write_bytes("stdout", b"\xff\n")
+    assert [entry["message"] for entry in buffer.entries()] == ["ä€😀", "\\xff"]

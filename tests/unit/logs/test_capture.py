@@ -6,19 +6,22 @@ import asyncio
 import base64
 import concurrent.futures
 import contextlib
+import importlib.util
 import io
 import logging
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.context import ExecutionContext
 from shared.engine import execute
-from shared.logs.buffer import LogBuffer
+from shared.logs.buffer import NOISE_LINES, LogBuffer
+from shared.logs.capture import importing
 from shared.registry import FunctionMetadata, FunctionRegistry
 from tests.unit.conftest import Execute, messages, request
 
@@ -178,17 +181,6 @@ async def test_a_handler_that_prints_is_not_captured_a_second_time(run_function:
     assert messages(result) == ["once"]
 
 
-async def test_basic_config_in_user_code_loses_no_line(run_function: Execute):
-    def talk() -> None:
-        handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-        logging.basicConfig(force=True, level=logging.ERROR, stream=io.StringIO())
-        log.info("still here")
-        logging.getLogger().handlers[:] = handlers
-        logging.getLogger().setLevel(level)
-
-    assert messages(await run_function(talk)) == ["still here"]
-
-
 async def test_exceptions_and_extras_survive(run_function: Execute):
     def talk() -> None:
         try:
@@ -217,13 +209,186 @@ async def test_a_line_whose_arguments_can_not_be_formatted_is_kept(run_function:
     assert lines[0].startswith("value %s")
 
 
-@pytest.mark.parametrize("name", ["azure.core.pipeline", "shared.engine", "aiohttp.access", "asyncio"])
-async def test_debug_lines_of_sdks_and_the_platform_do_not_flood_a_run(run_function: Execute, name: str):
-    def talk() -> None:
-        logging.getLogger(name).debug("inner workings")
-        logging.getLogger(name).warning("worth knowing")
+def code_of_a_library(source: str) -> Callable[[], None]:
+    """A function of a library that is installed beside the app."""
+    namespace: dict[str, Any] = {"logging": logging}
+    body = textwrap.indent(textwrap.dedent(source), "    ")
+    exec(compile(f"def talk():\n{body}", "/venv/lib/python3/site-packages/library/talk.py", "exec"), namespace)
+    return namespace["talk"]
 
-    assert messages(await run_function(talk)) == ["worth knowing"]
+
+@pytest.mark.parametrize("name", ["azure.core.pipeline", "shared.engine", "aiohttp.access", "asyncio"])
+async def test_lines_of_sdks_and_the_platform_do_not_flood_a_run(run_function: Execute, name: str):
+    talk = code_of_a_library(f"""
+        logging.getLogger({name!r}).info("inner workings")
+        logging.getLogger({name!r}).warning("worth knowing")
+    """)
+
+    assert messages(await run_function(lambda: talk())) == ["worth knowing"]
+
+
+async def test_debug_lines_of_libraries_are_kept_only_where_the_author_asks_for_them(run_function: Execute):
+    talk = code_of_a_library("""
+        log = logging.getLogger("library.wire")
+        log.debug("raw headers")
+        log.info("request sent")
+    """)
+
+    def asks() -> None:
+        logging.getLogger("library").setLevel(logging.DEBUG)
+        talk()
+
+    assert messages(await run_function(lambda: talk())) == ["request sent"]
+    assert messages(await run_function(asks)) == ["raw headers", "request sent"]
+
+
+async def test_own_lines_are_kept_whatever_the_name_of_their_logger(run_function: Execute):
+    assert messages(await run_function(lambda: logging.getLogger("azure.mine").debug("own"))) == ["own"]
+
+
+async def test_libraries_never_push_the_authors_lines_out(run_function: Execute):
+    talk = code_of_a_library("""
+        log = logging.getLogger("library")
+        for number in range(14):
+            log.info("noise %d", number)
+    """)
+
+    def calls_often() -> None:
+        for number in range(1500):
+            log.info("own %d", number)
+            talk()
+
+    result = await run_function(calls_often)
+    assert [line for line in messages(result) if line.startswith("own")] == [f"own {number}" for number in range(1500)]
+    assert messages(result)[-1] == f"{1500 * 14 - NOISE_LINES} further lines of libraries were left out"
+
+
+async def test_what_a_library_sets_when_it_is_imported_is_for_its_own_lines_alone(run_function: Execute):
+    source = """
+    import logging
+    logging.basicConfig(level=logging.ERROR)
+    logging.disable(logging.ERROR)
+    logging.getLogger("quiet").addHandler(logging.NullHandler())
+    logging.getLogger("quiet").setLevel(logging.WARNING)
+    """
+    talk = code_of_a_library("""
+        logging.getLogger("quiet.part").info("of the library")
+    """)
+    kept, root = io.StringIO(), logging.getLogger().handlers[:]
+
+    def imports() -> None:
+        exec(compile(textwrap.dedent(source), "/venv/lib/python3/site-packages/quiet/__init__.py", "exec"), {})
+        logging.basicConfig(stream=kept, format="%(message)s", level=logging.INFO)
+        log.info("own")
+        talk()
+
+    assert messages(await run_function(imports)) == ["own"]
+    assert kept.getvalue() == "own\n"
+    assert len(logging.getLogger("quiet").handlers) == 1
+    assert logging.getLogger().handlers == root
+    assert messages(await run_function(lambda: talk())) == []
+
+
+def imported(file: Path, source: str) -> Any:
+    """A module of a workspace, imported anew."""
+    file.write_text(textwrap.dedent(source))
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with importing():
+        # Not by the loader, which may take a file of the same second for unchanged.
+        exec(compile(file.read_text(), str(file), "exec"), vars(module))
+    return module
+
+
+async def test_what_a_files_top_sets_is_gone_when_its_next_version_does_not(run_function: Execute, tmp_path: Path):
+    talks = """
+    log = logging.getLogger("users.own")
+    def talk():
+        log.info("line")
+    """
+    before = imported(tmp_path / "flow.py", f'import logging\nlogging.disable("ERROR")\n{textwrap.dedent(talks)}')
+    after = imported(tmp_path / "flow.py", f"import logging\n{textwrap.dedent(talks)}")
+    assert messages(await run_function(before.talk)) == []
+    assert messages(await run_function(after.talk)) == ["line"]
+    assert messages(await run_function(before.talk)) == []
+
+
+async def test_a_handler_at_a_files_top_serves_all_runs_of_that_file_and_no_other(
+    run_function: Execute, tmp_path: Path
+):
+    module = imported(
+        tmp_path / "flow.py",
+        """
+        import logging
+        kept = []
+        class Keeping(logging.Handler):
+            def emit(self, record):
+                kept.append(record.getMessage())
+        logging.getLogger().addHandler(Keeping())
+        def talk():
+            logging.getLogger("users.own").info("line")
+        """,
+    )
+    await run_function(module.talk)
+    await run_function(module.talk)
+    await run_function(lambda: log.info("other"))
+    assert module.kept == ["line", "line"]
+
+
+async def test_a_handler_of_the_authors_that_prints_something_else_is_heard(run_function: Execute):
+    class Alerting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            print("alert sent")
+
+    def talk() -> None:
+        log.addHandler(Alerting(logging.ERROR))
+        log.info("fine")
+        log.error("bad")
+
+    assert messages(await run_function(talk)) == ["fine", "bad", "alert sent"]
+
+
+async def test_a_handler_of_the_authors_hears_nothing_of_the_platforms_own_lines(run_function: Execute):
+    talk = code_of_a_library("""
+        logging.getLogger("shared.executions").warning("of the platform")
+    """)
+    kept = io.StringIO()
+
+    def listens() -> None:
+        logging.basicConfig(stream=kept, format="%(message)s")
+        log.warning("own")
+        talk()
+
+    assert messages(await run_function(listens)) == ["own", "of the platform"]
+    assert kept.getvalue() == "own\n"
+
+
+async def test_what_patches_loggers_after_us_sees_the_records_of_runs(
+    run_function: Execute, monkeypatch: pytest.MonkeyPatch
+):
+    """As error trackers do."""
+    await run_function(lambda: None)
+    seen: list[str] = []
+    before = logging.Logger.callHandlers
+
+    def patched(self: logging.Logger, record: logging.LogRecord) -> None:
+        seen.append(record.getMessage())
+        before(self, record)
+
+    monkeypatch.setattr(logging.Logger, "callHandlers", patched)
+    assert messages(await run_function(lambda: log.info("line"))) == seen == ["line"]
+
+
+async def test_a_process_handler_that_guards_nothing_does_not_fail_a_run(run_function: Execute, process_log: Collector):
+    class NoText:
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    result = await run_function(lambda: log.warning(NoText()))
+    assert result.status == "Success"
+    assert process_log.lines == messages(result) == ["<NoText> (it can't be shown: RuntimeError)"]
 
 
 async def test_print_without_a_newline_progress_bars_and_empty_lines(run_function: Execute):
