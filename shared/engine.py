@@ -243,6 +243,9 @@ class Engine:
             started = time.perf_counter()
             outcome = await _start(call, control, limit)
             duration_ms = (time.perf_counter() - started) * 1000
+            if outcome.left_tasks:
+                found = ", ".join(outcome.left_tasks)
+                logs.add("warning", f"{prepared.name} left tasks running, which were ended with it: {found}", "engine")
             logs.close()
             result = result_of(outcome, request.execution_id, prepared.name, limit)
             span.end(status=result.status, error_type=result.error_type)

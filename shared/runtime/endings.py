@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from shared.errors import ExecutionStopped
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
 from shared.runtime.calls import Outcome
 from shared.runtime.failures import message_of
+from shared.runtime.interruption import CancelledError
+
+# What a run fails with that did nothing but end when it was told to.
+_STOPS = frozenset({CancelledError.__name__, ExecutionStopped.__name__})
 
 
 def result_of(outcome: Outcome, execution_id: str, name: str, limit_seconds: float) -> ExecutionResult:
@@ -18,12 +24,13 @@ def result_of(outcome: Outcome, execution_id: str, name: str, limit_seconds: flo
         execution_id, name: of what ran.
         limit_seconds: how long it might take.
     """
-    end = outcome.value
+    end = outcome.value if isinstance(outcome.value, ExecutionResult) else None
     if outcome.ending in ("timeout", "cancelled"):
-        returned = isinstance(end, ExecutionResult) and end.status is not ExecutionStatus.FAILED
-        if outcome.ending == "timeout" or not returned:
-            return _stopped(outcome, execution_id, name, limit_seconds)
-    if isinstance(end, ExecutionResult):
+        if end is None or end.status is ExecutionStatus.FAILED:
+            return _stopped(outcome, end, execution_id, name, limit_seconds)
+        # It came to its end by itself, be it because it saw that it should.
+        return replace(end, error_details={**(end.error_details or {}), "cancelRequested": True})
+    if end is not None:
         return end
     # Even telling what happened failed: there was no memory for it, say.
     assert outcome.error is not None
@@ -35,8 +42,14 @@ def result_of(outcome: Outcome, execution_id: str, name: str, limit_seconds: flo
     )
 
 
-def _stopped(outcome: Outcome, execution_id: str, name: str, limit_seconds: float) -> ExecutionResult:
+def _stopped(
+    outcome: Outcome, end: ExecutionResult | None, execution_id: str, name: str, limit_seconds: float
+) -> ExecutionResult:
     details: dict[str, Any] = {}
+    if end is not None and end.error_type not in _STOPS:
+        # What clean-up raised would be lost with the run's status.
+        details.update(end.error_details or {})
+        details["cleanupError"] = f"{end.error_type}: {end.error_message}"
     if outcome.where is not None:
         details["where"] = outcome.where
     if outcome.abandoned:
@@ -49,5 +62,5 @@ def _stopped(outcome: Outcome, execution_id: str, name: str, limit_seconds: floa
         error_type="Timeout" if timed_out else "Cancelled",
         error_message=f"{name} was stopped {reason}",
         error_details=details or None,
-        variables=outcome.value.variables if isinstance(outcome.value, ExecutionResult) else None,
+        variables=end.variables if end is not None else None,
     )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import itertools
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.errors import ExecutionStopped
-from shared.runtime.calls import Call, Outcome, line_of_task, line_of_thread, raise_in_thread
+from shared.runtime.calls import Call, Outcome, line_of_coroutine, line_of_thread, stopped
+from shared.runtime.interruption import Interruptible, raise_in_thread
+from shared.runtime.left_tasks import RunTasks
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
+        RunTasks.follow(self.loop)
         self.calls: set[TaskCall] = set()
         self.pending: list[TaskCall] = []
         self.checker: asyncio.AbstractEventLoop | None = None
@@ -184,11 +187,13 @@ class TaskCall(Call):
         thread: where the task runs.
     """
 
-    target: Callable[[], Awaitable[Any]]
+    target: Callable[[], Coroutine[Any, Any, Any]]
     _pool: LoopPool
     on_blocked: Callable[[str], None]
     task: asyncio.Task[Any] | None = field(default=None, init=False)
     thread: LoopThread | None = field(default=None, init=False)
+    _coroutine: Coroutine[Any, Any, Any] | None = field(default=None, init=False)
+    _tasks: RunTasks = field(default_factory=RunTasks, init=False)
     _on_end: Callable[[Outcome], None] = field(init=False)
 
     def start(self, on_end: Callable[[Outcome], None]) -> None:
@@ -201,7 +206,7 @@ class TaskCall(Call):
 
     def _create_task(self, thread: LoopThread) -> None:
         # Each loop enters a copy: a context can be entered only once at a time.
-        thread.loop.create_task(self._run(thread), context=self.context.copy())
+        thread.loop.create_task(self._run(thread), context=self._tasks.within(self.context.copy()))
 
     async def _run(self, thread: LoopThread) -> None:
         # Not before its first step has a call begun: tasks that were made in the same turn wait for each other, and
@@ -212,34 +217,52 @@ class TaskCall(Call):
         self.thread = thread
         thread.calls.add(self)
         try:
-            outcome = Outcome(value=await self.target())
+            self._coroutine = self.target()
+            outcome = Outcome(value=await Interruptible(self._coroutine, self._interruption))
         except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
             outcome = Outcome(error=error, ending="raised")
+        self._coroutine = None
         self._pool.end(self)
+        # Its last step may have cancelled this very task.
+        with contextlib.suppress(asyncio.CancelledError):
+            outcome.left_tasks = await self._tasks.end()
         thread.remove(self)
         self._on_end(outcome)
 
-    def stop(self) -> None:
-        if self.take():
-            # No loop has begun it.
-            self._on_end(Outcome(error=ExecutionStopped(), ending="raised"))
+    def withdraw(self) -> bool:
+        if not self.take():
+            return False
+        self._on_end(stopped())
+        return True
+
+    def cancel(self) -> None:
+        if self.thread is not None and not self.ended:
+            self.interrupted = self._interruption.cancelling = True
+            self.thread.loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self.task is not None and self._interruption.cancelling and not self.ended:
+            self.task.cancel()
+
+    def interrupt(self) -> None:
+        thread, interruption = self.thread, self._interruption
+        if thread is None or self.ended or interruption.is_handled or interruption.raising:
             return
-        thread, task = self.thread, self.task
-        if thread is None or task is None or self.ended:
-            return
-        if self.stop_requested and thread.running_call() is self:
-            # It was asked before and has not given control back since: it blocks the loop.
+        if thread.running_call() is self:
+            # It has not given control back: it blocks the loop.
             assert thread.thread_id is not None
-            raise_in_thread(thread.thread_id)
-        self.stop_requested = True
-        thread.loop.call_soon_threadsafe(task.cancel)
+            self.interrupted = True
+            raise_in_thread(thread.thread_id, interruption)
+        elif not interruption.cancelling:
+            self.cancel()
 
     def abandon(self) -> None:
         self._pool.abandon(self)
 
     def where(self) -> str | None:
-        if self.task is None or self.thread is None or self.ended:
+        coroutine = self._coroutine
+        if self.thread is None or coroutine is None or self.ended:
             return None
         if self.thread.running_call() is self:
             return line_of_thread(self.thread.thread_id)
-        return line_of_task(self.task)
+        return line_of_coroutine(coroutine)

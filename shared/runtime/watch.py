@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from shared.runtime.calls import Call, Outcome, StopReason, StopSignal
+from shared.runtime.left_tasks import left_tasks
 from shared.runtime.loops import LoopPool, TaskCall
 from shared.runtime.threads import ThreadCall, ThreadPool
 from shared.settings.environment import get_settings
 
-# How long code that was told to stop may take before it is abandoned; the contract's figure.
+# How long code that was asked to end may take before it is given the exception that makes it, and before it is
+# abandoned; the contract's figures.
+FORCE_SECONDS = 1.0
 GRACE_SECONDS = 5.0
-# Code that catches the exception that asks it to stop is asked again.
-_ASK_AGAIN_SECONDS = 0.25
+# Code that swallows the exception gets it again.
+_LOOK_AGAIN_SECONDS = 0.25
 # How exactly a time limit is kept.
 _LIMIT_RESOLUTION_SECONDS = 0.05
 
@@ -53,7 +56,7 @@ async def run_in_thread(
 
 
 async def run_on_loop(
-    function: Callable[[], Awaitable[Any]],
+    function: Callable[[], Coroutine[Any, Any, Any]],
     context: contextvars.Context,
     limit: float | None,
     stop: StopSignal | None,
@@ -83,11 +86,12 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._reason: StopReason | None = None
         self._where: str | None = None
-        self._abandon_at = 0.0
+        self._signal: StopSignal | None = None
+        self._force_at = self._abandon_at = 0.0
 
     async def run(self, limit: float | None, stop: StopSignal | None) -> Outcome:
         """Runs the call to its end, or until it is abandoned; arguments and outcome as in `run_in_thread`."""
-        self._limit = limit
+        self._limit, self._signal = limit, stop
         watches = _watches_on(self._loop)
         if stop is not None:
             if stop.requested:
@@ -99,7 +103,10 @@ class Watch:
             outcome = await self._outcome
         except asyncio.CancelledError:
             # Nobody waits any more (the host ends, or its invocation was cancelled): the code is told to stop, too.
-            self._call.stop()
+            if stop is not None:
+                stop.request()
+            if not self._call.withdraw():
+                self._call.interrupt()
             raise
         finally:
             watches.discard(self)
@@ -141,19 +148,28 @@ class Watch:
             return
         self._reason = reason
         self._where = self._call.where()
-        self._abandon_at = self._loop.time() + GRACE_SECONDS
-        self._ask_to_stop()
+        if self._signal is not None:
+            self._signal.request()
+        if self._call.withdraw():
+            return
+        if self._signal is None or not self._signal.seen:
+            self._call.cancel()
+        now = self._loop.time()
+        self._force_at, self._abandon_at = now + FORCE_SECONDS, now + GRACE_SECONDS
+        self._timer = self._loop.call_at(min(self._force_at, self._abandon_at), self._look)
 
-    def _ask_to_stop(self) -> None:
+    def _look(self) -> None:
         if self._outcome.done():
             return
-        if self._loop.time() >= self._abandon_at:
+        now = self._loop.time()
+        if now >= self._abandon_at:
             where = self._call.where() or self._where
             self._call.abandon()
             self._outcome.set_result(Outcome(abandoned=True, where=where))
             return
-        self._call.stop()
-        self._timer = self._loop.call_later(_ASK_AGAIN_SECONDS, self._ask_to_stop)
+        if now >= self._force_at:
+            self._call.interrupt()
+        self._timer = self._loop.call_at(min(now + _LOOK_AGAIN_SECONDS, self._abandon_at), self._look)
 
 
 # Those under way, by their loop. Each loop has one timer for all their limits: one for each of them, set and cancelled,
@@ -190,4 +206,5 @@ def pool_figures() -> dict[str, int]:
         "loops": loops.loops,
         "blockedLoops": loops.blocked,
         "abandoned": threads.abandoned + loops.abandoned,
+        "leftTasks": left_tasks(),
     }

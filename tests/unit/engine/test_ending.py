@@ -24,7 +24,8 @@ SHORT = 0.2
 
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code that does not stop is given up after half a second and not after five."""
+    """Code that does not stop is given up after half a second and not after five, and made to after a fifth."""
+    monkeypatch.setattr(running, "FORCE_SECONDS", 0.1)
     monkeypatch.setattr(running, "GRACE_SECONDS", 0.5)
 
 
