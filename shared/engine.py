@@ -288,11 +288,12 @@ async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
         return await run_in_thread(call.in_thread, context, limit, control.stop)
 
     def on_blocked(line: str) -> None:
-        message = f"{prepared.name} blocks its event loop at {line}"
-        logger.warning("%s; new runs go to another loop", message, extra=prepared.log_extra)
-        logs.add("warning", message, "engine")
+        message = f"{prepared.name} blocks its event loop at {line}; the file's other runs wait for it"
+        logger.warning(message, extra=prepared.log_extra)
+        logs.add("warning", f"{message}: use def, or await asyncio.to_thread(...) for what blocks", "engine")
 
-    return await run_on_loop(call.on_loop, context, limit, control.stop, on_blocked)
+    home = getattr(prepared.metadata.function, "__module__", "") if prepared.metadata is not None else ""
+    return await run_on_loop(call.on_loop, home, context, limit, control.stop, on_blocked)
 
 
 class _Call:

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 # Fewer would take a thread that waits for its turn in a busy process for one that blocks.
 _CHECK_EVERY_SECONDS = 0.03
 _CHECKS_TO_CONFIRM = 8
+_CHECKS_TO_GIVE_UP = 170  # five seconds
 
 
 class LoopThread:
@@ -82,16 +83,18 @@ class LoopThread:
 
 
 class LoopPool:
-    """Gives each call to the first loop that can begin it.
+    """Gives each call to the loop of its home, which is the file that its function is from.
 
-    One loop serves all calls until it is found blocked: then it gets no new ones until it answers again, and the next
-    loop is taken, up to `size` of them. A loop blocked for good by a call that was abandoned is replaced.
+    What a file keeps at module level, such as clients and locks, belongs to the loop that it was first used on. So a
+    home keeps its loop, also while one of its calls blocks it, and gets another one only when its own is given up.
+    Each home has a loop to itself until there are `size` of them; further ones share.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.abandoned = 0
         self._loops: list[LoopThread] = []
+        self._homes: dict[str, LoopThread] = {}
         self._lock = threading.Lock()
         self._names = itertools.count(1)
 
@@ -99,6 +102,11 @@ class LoopPool:
     def running(self) -> int:
         """How many calls have begun and not ended."""
         return sum(len(thread.calls) for thread in self._loops)
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a loop that is blocked."""
+        return sum(not call.taken for thread in self._loops if thread.blocked for call in list(thread.pending))
 
     @property
     def loops(self) -> int:
@@ -111,24 +119,22 @@ class LoopPool:
         return sum(thread.blocked for thread in self._loops)
 
     def start(self, call: TaskCall) -> None:
-        """Has the call begin on a loop that answers. Called on the loop that serves triggers."""
+        """Has the call begin as soon as its loop answers. Called on the loop that serves triggers."""
         with self._lock:
-            thread = next((thread for thread in self._loops if not thread.blocked), None) or self._add_loop()
-        if thread is None:
-            # All are blocked: the first that answers takes it.
-            for candidate in list(self._loops):
-                call.offer(candidate)
-            return
+            thread = self._homes.get(call.home) or self._settle(call.home)
         call.offer(thread)
         thread.pending.append(call)
         if thread.checker is not asyncio.get_running_loop():
             self._check_later(thread, None, 0)
 
-    def _add_loop(self) -> LoopThread | None:
-        if len(self._loops) >= self.size:
-            return None
-        thread = LoopThread(f"workflow-loop-{next(self._names)}")
-        self._loops.append(thread)
+    def _settle(self, home: str) -> LoopThread:
+        if len(self._loops) < self.size:
+            thread = LoopThread(f"workflow-loop-{next(self._names)}")
+            self._loops.append(thread)
+        else:
+            settled = list(self._homes.values())
+            thread = min(self._loops, key=lambda candidate: (candidate.blocked, settled.count(candidate)))
+        self._homes[home] = thread
         return thread
 
     def _check_later(self, thread: LoopThread, suspect: TaskCall | None, checks: int) -> None:
@@ -140,22 +146,40 @@ class LoopPool:
         """Checks that the loop has begun its calls; what runs at several checks in a row is what blocks it."""
         thread.pending = [call for call in thread.pending if not call.taken]
         thread.checker = None
-        if not thread.pending:
+        if not thread.pending or thread.retired:
             return
         running = thread.running_call()
-        # A check that is late itself says that the whole process is busy, against which another loop would not help.
+        # A check that is late itself says that the whole process is busy.
         late = asyncio.get_running_loop().time() - due > _CHECK_EVERY_SECONDS / 2
         checks = 1 if late or running is not suspect else checks + 1
-        if checks < _CHECKS_TO_CONFIRM and not thread.retired:
-            self._check_later(thread, running, checks)
-            return
-        if not thread.retired:
+        if checks == _CHECKS_TO_CONFIRM and not thread.blocked:
             thread.set_blocked()
             if running is not None:
                 running.on_blocked(line_of_thread(thread.thread_id) or "an unknown line")
+        if checks >= _CHECKS_TO_GIVE_UP and running is None:
+            # What blocks it is no call, which would be stopped in time: a callback, say, or a library's task.
+            self._give_up(thread)
+            return
+        self._check_later(thread, running, checks)
+
+    def _give_up(self, thread: LoopThread) -> None:
+        """Takes a loop out of the pool; its homes settle anew, and the calls that wait for it with them."""
+        with self._lock:
+            thread.retired = True
+            self._loops.remove(thread)
+            homes = [home for home, settled in self._homes.items() if settled is thread]
+            for home in homes:
+                del self._homes[home]
+        logger.warning(
+            "An event loop that is blocked at %s was given up; clients, locks and the like that %s made on it are of no"
+            " use to later runs",
+            line_of_thread(thread.thread_id) or "an unknown line",
+            ", ".join(homes) or "workflows",
+        )
         pending, thread.pending = thread.pending, []
         for call in pending:
-            self.start(call)
+            if not call.taken:
+                self.start(call)
 
     def abandon(self, call: TaskCall) -> None:
         """Counts the call until it ends; a loop that it blocks is taken out of the pool."""
@@ -165,9 +189,9 @@ class LoopPool:
                 return
             call.abandoned = True
             self.abandoned += 1
-            if thread.running_call() is call and thread in self._loops:
-                thread.retired = True
-                self._loops.remove(thread)
+            blocks = thread.running_call() is call and thread in self._loops
+        if blocks:
+            self._give_up(thread)
 
     def end(self, call: TaskCall) -> None:
         """Stops counting a call that had been abandoned."""
@@ -182,13 +206,15 @@ class TaskCall(Call):
     """A call of an `async def` function, as a task on one of the loops.
 
     Attributes:
-        on_blocked: gets the line at which the call is found to block its loop, once new calls go to another one.
+        home: the file that the function is from; calls of one home share a loop.
+        on_blocked: gets the line at which the call is found to block its loop, for which others wait.
         task: runs the call, since it has begun.
         thread: where the task runs.
     """
 
     target: Callable[[], Coroutine[Any, Any, Any]]
     _pool: LoopPool
+    home: str
     on_blocked: Callable[[str], None]
     task: asyncio.Task[Any] | None = field(default=None, init=False)
     thread: LoopThread | None = field(default=None, init=False)
@@ -201,7 +227,7 @@ class TaskCall(Call):
         self._pool.start(self)
 
     def offer(self, thread: LoopThread) -> None:
-        """Has `thread` begin the call, unless another one was quicker."""
+        """Has `thread` begin the call, unless it was withdrawn or is offered to another one, too."""
         thread.loop.call_soon_threadsafe(self._create_task, thread)
 
     def _create_task(self, thread: LoopThread) -> None:

@@ -57,6 +57,7 @@ async def run_in_thread(
 
 async def run_on_loop(
     function: Callable[[], Coroutine[Any, Any, Any]],
+    home: str,
     context: contextvars.Context,
     limit: float | None,
     stop: StopSignal | None,
@@ -66,9 +67,10 @@ async def run_on_loop(
 
     Args:
         function, context, limit, stop: as in `run_in_thread`.
-        on_blocked: gets the line at which the call is found to block its loop, once new calls go to another one.
+        home: the file that it is from; all of a file's calls run on one loop.
+        on_blocked: gets the line at which the call is found to block its loop, for which others wait.
     """
-    return await Watch(TaskCall(function, context, loop_pool(), on_blocked)).run(limit, stop)
+    return await Watch(TaskCall(function, context, loop_pool(), home, on_blocked)).run(limit, stop)
 
 
 class Watch:
@@ -201,7 +203,7 @@ def pool_figures() -> dict[str, int]:
     return {
         "threads": threads.running,
         "threadLimit": threads.size,
-        "waiting": threads.waiting,
+        "waiting": threads.waiting + loops.waiting,
         "tasks": loops.running,
         "loops": loops.loops,
         "blockedLoops": loops.blocked,

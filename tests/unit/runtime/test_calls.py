@@ -67,7 +67,7 @@ async def test_a_call_that_has_ended_is_neither_stopped_nor_abandoned():
         return 2
 
     loops = LoopPool(1)
-    task = TaskCall(function, contextvars.copy_context(), loops, void)
+    task = TaskCall(function, contextvars.copy_context(), loops, "a", void)
     assert (await started(task)).value == 2
     assert not task.withdraw()
     task.cancel()
@@ -87,11 +87,11 @@ async def test_a_call_that_was_withdrawn_never_begins():
     async def function() -> None:
         begun.append(True)
 
-    holder = TaskCall(holds, contextvars.copy_context(), loops, void)
+    holder = TaskCall(holds, contextvars.copy_context(), loops, "a", void)
     held = started(holder)
     while not holder.taken:
         await asyncio.sleep(0.01)
-    call = TaskCall(function, contextvars.copy_context(), loops, void)
+    call = TaskCall(function, contextvars.copy_context(), loops, "a", void)
     ended = started(call)
     assert call.withdraw()
     assert (await ended).error is not None

@@ -24,7 +24,7 @@ async def sleeps() -> None:
 
 
 async def on_loop() -> Outcome:
-    return await run_on_loop(sleeps, contextvars.copy_context(), LIMIT, None, void)
+    return await run_on_loop(sleeps, "a", contextvars.copy_context(), LIMIT, None, void)
 
 
 async def in_thread() -> Outcome:
