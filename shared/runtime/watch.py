@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from functools import lru_cache
@@ -24,6 +25,10 @@ GRACE_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.25
 # How exactly a time limit is kept.
 _LIMIT_RESOLUTION_SECONDS = 0.05
+# A loop that comes back after so long has been held: leases are renewed every few seconds.
+_HELD_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1)
@@ -183,16 +188,28 @@ def _watches_on(loop: asyncio.AbstractEventLoop) -> set[Watch]:
     watches = _watches.get(loop)
     if watches is None:
         watches = _watches[loop] = set()
-        loop.call_later(_LIMIT_RESOLUTION_SECONDS, _check_limits, loop)
+        _check_limits_later(loop)
     return watches
 
 
-def _check_limits(loop: asyncio.AbstractEventLoop) -> None:
+def _check_limits_later(loop: asyncio.AbstractEventLoop) -> None:
+    due = loop.time() + _LIMIT_RESOLUTION_SECONDS
+    loop.call_at(due, _check_limits, loop, due)
+
+
+def _check_limits(loop: asyncio.AbstractEventLoop, due: float) -> None:
+    late = loop.time() - due
+    if late > _HELD_SECONDS:
+        logger.warning(
+            "Nothing ran in this process for %.1f s. Code that keeps the interpreter's lock does that, a regular"
+            " expression that backtracks, say; leases of runs may have expired meanwhile",
+            late,
+        )
     watches = _watches[loop]
     for watch in list(watches):
         watch.check_limit()
     if watches:
-        loop.call_later(_LIMIT_RESOLUTION_SECONDS, _check_limits, loop)
+        _check_limits_later(loop)
     else:
         del _watches[loop]
 
