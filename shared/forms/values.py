@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from shared.registry import WorkflowParameter
 
 # More digits than a float can tell apart stay an int.
 _WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,300}\s*")
-_PARAMETER_TYPES = {"text": "string", "textarea": "string", "password": "string", "email": "email"}
+_PARAMETER_TYPES = {"text": "string", "textarea": "string", "email": "email"}
 # Not validated: a model is built when the first form is read, and not when the app starts.
 _NO_RULES = FieldValidation.model_construct()
 
@@ -36,13 +37,12 @@ def value_or_default(field: FormField, form_data: Mapping[str, Any]) -> Any:
 def read_value(field: FormField, value: Any) -> Any:
     """The value as the workflow gets it.
 
-    - text, textarea, password, email: text. number: int or float, from text too. checkbox: bool, from `on`, `off`,
-      `true` … too.
-    - date, datetime: the ISO 8601 text as it was sent. What a parameter of that type takes.
+    - text, textarea, email: text. number: int or float, from text too. checkbox: bool, from `on`, `off`, `true` … too.
+    - datetime: the ISO 8601 text as it was sent.
     - select, radio: the value of the option that is meant; the value as it is where a data provider has the options.
     - file: upload ids, which mean something to the caller only.
 
-    A multiselect and, with `multiple`, a select or file is a list of those, and one value is a list of one.
+    With `multiple`, a select or file is a list of those, and one value is a list of one.
 
     Args:
         field: no markdown or html.
@@ -58,8 +58,8 @@ def read_value(field: FormField, value: Any) -> Any:
         return _number(value, rules)
     if field.type == "checkbox":
         return _validated("bool", None, value)
-    if field.type in ("date", "datetime"):
-        return _moment(field.type, value)
+    if field.type == "datetime":
+        return _moment(value)
     return _text(_PARAMETER_TYPES[field.type], value, rules)
 
 
@@ -95,11 +95,11 @@ def _number(value: Any, rules: FieldValidation) -> int | float:
     return found
 
 
-def _moment(kind: str, value: Any) -> str:
-    # A parameter takes numbers, too: seconds since 1970, which nobody fills in.
-    if not isinstance(value, str):
-        raise WrongValueError(f"{kind}_type", "Input should be text")
-    _validated(kind, None, value)
+def _moment(value: Any) -> str:
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise WrongValueError("datetime", "Input should be a date and time as in 2030-12-31T23:59:00Z") from None
     return value
 
 

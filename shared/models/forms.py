@@ -13,25 +13,11 @@ from shared.models.data_providers import Option
 
 MOST_FIELDS = 50
 FieldType = Literal[
-    "text",
-    "email",
-    "number",
-    "select",
-    "multiselect",
-    "checkbox",
-    "textarea",
-    "radio",
-    "date",
-    "datetime",
-    "password",
-    "markdown",
-    "html",
-    "file",
+    "text", "email", "number", "select", "checkbox", "textarea", "radio", "datetime", "markdown", "html", "file"
 ]
 # Shown, and never filled in.
 DISPLAY_TYPES = frozenset({"markdown", "html"})
-CHOICE_TYPES = frozenset({"select", "multiselect", "radio"})
-TEXT_TYPES = frozenset({"text", "textarea", "email", "password"})
+CHOICE_TYPES = frozenset({"select", "radio"})
 _FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
 
 
@@ -63,16 +49,6 @@ class FieldValidation(ApiModel):
     message: str | None = Field(default=None, max_length=500)
 
 
-def rules_of(field: FormField) -> frozenset[str]:
-    """The rules of `validation` that mean something for a field, `message` aside.
-
-    `min` and `max` bound the length of a text, a number, or how many are chosen where a field takes several.
-    """
-    if field.type in TEXT_TYPES:
-        return frozenset({"pattern", "min", "max"})
-    return frozenset({"min", "max"}) if field.type == "number" or field.multiple else frozenset()
-
-
 class ProviderInput(ApiModel):
     """Where a parameter of a data provider comes from."""
 
@@ -91,11 +67,7 @@ class ProviderInput(ApiModel):
 
 
 class FormField(ApiModel):
-    """A field of a form.
-
-    Attributes:
-        multiple: whether its value is a list: always of a `multiselect`, on demand of a `select` and a `file`.
-    """
+    """A field of a form."""
 
     name: FieldName
     label: str = Field(default="", max_length=200)
@@ -115,14 +87,6 @@ class FormField(ApiModel):
     max_size_mb: float | None = Field(default=None, gt=0, le=10_000, alias="maxSizeMB")
     content: str | None = Field(default=None, max_length=50_000)
     allow_as_query_param: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _multiselect_takes_several(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        fields = cast("dict[str, Any]", given)
-        return {**fields, "multiple": True} if fields.get("type") == "multiselect" else fields
 
 
 class FormSchema(ApiModel):
