@@ -230,7 +230,11 @@ class ExecutionContext:
     @property
     def cancelled(self) -> bool:
         """Whether somebody asked this run to end; a long loop that looks here can end in its own way."""
-        return self._stop is not None and self._stop.requested
+        if self._stop is None:
+            return False
+        # Whoever looks here is not cancelled at once: it may end in its own way.
+        self._stop.seen = True
+        return self._stop.requested
 
     def _read_caller(self) -> Caller:
         self._caller_was_read = True

@@ -20,7 +20,8 @@ from shared.loading.attempt import Loaded
 from shared.loading.files import Root, Stamp, stamps_of
 from shared.loading.loader import Loader
 from shared.registry import LoadError, get_registry
-from shared.runtime.calls import line_of_thread, raise_in_thread
+from shared.runtime.calls import line_of_thread
+from shared.runtime.interruption import Interruption, raise_in_thread
 from shared.settings.environment import Settings, get_settings
 
 logger = logging.getLogger(__name__)
@@ -148,7 +149,7 @@ class Workspace:
         serving = "what was loaded before goes on serving" if self.is_loaded else "calls wait"
         logger.warning("The workspace is still being loaded%s; %s", f" ({where})" if where else "", serving)
         if thread is not None and where is not None and self._stamps != stamps_of(self._roots):
-            raise_in_thread(thread)
+            raise_in_thread(thread, Interruption())
 
 
 @lru_cache(maxsize=1)

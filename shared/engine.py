@@ -242,6 +242,9 @@ class Engine:
             started = time.perf_counter()
             outcome = await _start(call, control, limit)
             duration_ms = (time.perf_counter() - started) * 1000
+            if outcome.left_tasks:
+                found = ", ".join(outcome.left_tasks)
+                logs.add("warning", f"{prepared.name} left tasks running, which were ended with it: {found}", "engine")
             logs.close()
             result = result_of(outcome, request.execution_id, prepared.name, limit)
             span.end(status=result.status, error_type=result.error_type)
@@ -288,11 +291,12 @@ async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
         return await run_in_thread(call.in_thread, context, limit, control.stop)
 
     def on_blocked(line: str) -> None:
-        message = f"{prepared.name} blocks its event loop at {line}"
-        logger.warning("%s; new runs go to another loop", message, extra=prepared.log_extra)
-        logs.add("warning", message, "engine")
+        message = f"{prepared.name} blocks its event loop at {line}; the file's other runs wait for it"
+        logger.warning(message, extra=prepared.log_extra)
+        logs.add("warning", f"{message}: use def, or await asyncio.to_thread(...) for what blocks", "engine")
 
-    return await run_on_loop(call.on_loop, context, limit, control.stop, on_blocked)
+    home = getattr(prepared.metadata.function, "__module__", "") if prepared.metadata is not None else ""
+    return await run_on_loop(call.on_loop, home, context, limit, control.stop, on_blocked)
 
 
 class _Call:

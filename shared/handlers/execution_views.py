@@ -11,7 +11,7 @@ from shared.models.results import ExecutionResult, JsonObject
 from shared.repositories.executions.record import ExecutionRecord
 
 # What a failure's details hold for administrators alone: source lines, local variables, and where in the code it was.
-_ADMIN_DETAILS = frozenset({"failure", "where"})
+_ADMIN_DETAILS = frozenset({"cleanupError", "failure", "where"})
 _TOLD_TO_ANYBODY = "The workflow failed"
 
 

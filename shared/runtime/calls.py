@@ -5,20 +5,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
-import ctypes
 import sys
 import threading
 import time
 import types
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from shared.errors import ExecutionStopped
 from shared.logs.origin import is_user_code
+from shared.runtime.interruption import Interruption
 from shared.runtime.places import shown_file
 
 Ending = Literal["returned", "raised", "timeout", "cancelled"]
@@ -35,6 +34,7 @@ class Outcome:
         ending: how it ended; `timeout` and `cancelled` when it was told to stop.
         abandoned: whether it did not stop when told to, and still runs without anybody waiting for it.
         where: the line of user code at which it stood when it was told to stop, or hangs.
+        left_tasks: the tasks that it left running, by name and line; they were cancelled.
     """
 
     value: Any = None
@@ -42,6 +42,7 @@ class Outcome:
     ending: Ending = "returned"
     abandoned: bool = False
     where: str | None = None
+    left_tasks: Sequence[str] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -53,7 +54,7 @@ class Call(ABC):
         context: the context variables that it sees.
         taken: whether it has begun, or was withdrawn and never will.
         started_at: when it began, by `time.monotonic`; None while it waits for a thread or loop.
-        stop_requested: whether it was asked to stop after it had begun.
+        interrupted: whether it was given the exception that asks it to end.
         ended: whether it came to its end.
         abandoned: whether whoever ran it was replaced.
     """
@@ -62,9 +63,10 @@ class Call(ABC):
     context: contextvars.Context
     taken: bool = field(default=False, init=False)
     started_at: float | None = field(default=None, init=False)
-    stop_requested: bool = field(default=False, init=False)
+    interrupted: bool = field(default=False, init=False)
     ended: bool = field(default=False, init=False)
     abandoned: bool = field(default=False, init=False)
+    _interruption: Interruption = field(default_factory=Interruption, init=False)
     _take_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def take(self) -> bool:
@@ -88,8 +90,19 @@ class Call(ABC):
         """
 
     @abstractmethod
-    def stop(self) -> None:
-        """Asks the code to stop, or withdraws a call that has not begun; may be repeated while it does not stop."""
+    def withdraw(self) -> bool:
+        """Ends a call that has not begun, as one that was stopped; False when it has."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Cancels a coroutine as soon as it gives control back; other code is left alone."""
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Gives the code the exception that asks it to end: once, and again when it swallowed the last one.
+
+        Code that still handles the exception, which is clean-up, is left alone; so is code that it has not reached yet.
+        """
 
     @abstractmethod
     def abandon(self) -> None:
@@ -100,15 +113,22 @@ class Call(ABC):
         """The line of user code at which the call stands now."""
 
 
+def stopped() -> Outcome:
+    """The outcome of a call that was withdrawn."""
+    return Outcome(error=ExecutionStopped(), ending="raised")
+
+
 class StopSignal:
     """Asks a run to end; may be given from any thread, and before the run begins.
 
     Attributes:
         requested: whether the run was asked to end.
+        seen: whether the run's code looks for it, and so may end in its own way.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self.seen = False
         self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -129,14 +149,6 @@ class StopSignal:
         listener()
 
 
-def raise_in_thread(thread_id: int) -> None:
-    """Makes a thread raise `ExecutionStopped` at its next Python instruction, or when it is back from C code.
-
-    https://docs.python.org/3/c-api/init.html#c.PyThreadState_SetAsyncExc
-    """
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(ExecutionStopped))
-
-
 def line_of_thread(thread_id: int | None) -> str | None:
     """The innermost line of user code in a thread."""
     frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage] - documented, for this purpose
@@ -153,14 +165,14 @@ def line_of_frame(frame: types.FrameType | None) -> str | None:
     return None
 
 
-def line_of_task(task: asyncio.Task[Any]) -> str | None:
-    """The innermost line of user code in a task that waits."""
-    # A waiting task's stack is that of its coroutine chain; the innermost one is what it waits in.
-    coroutine: Any = task.get_coro()
+def line_of_coroutine(coroutine: Coroutine[Any, Any, Any]) -> str | None:
+    """The innermost line of user code in a coroutine that waits."""
+    # Its stack is the chain of coroutines of which each awaits the next; the innermost one is what it waits in.
+    waiting: Any = coroutine
     frames: list[types.FrameType] = []
-    while coroutine is not None and getattr(coroutine, "cr_frame", None) is not None:
-        frames.append(coroutine.cr_frame)
-        coroutine = coroutine.cr_await
+    while waiting is not None and getattr(waiting, "cr_frame", None) is not None:
+        frames.append(waiting.cr_frame)
+        waiting = waiting.cr_await
     return next((line for line in map(line_of_frame, reversed(frames)) if line is not None), None)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.errors import PlatformError
+from shared.errors import ExecutionStopped, PlatformError
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
 from shared.runtime.calls import Outcome
 from shared.runtime.failures import message_of
+from shared.runtime.interruption import CancelledError
+
+# What a run fails with that did nothing but end when it was told to.
+_STOPS = frozenset({CancelledError.__name__, ExecutionStopped.__name__})
 
 
 def result_of(outcome: Outcome, execution_id: str, name: str, limit_seconds: float) -> ExecutionResult:
@@ -20,12 +25,13 @@ def result_of(outcome: Outcome, execution_id: str, name: str, limit_seconds: flo
         execution_id, name: of what ran.
         limit_seconds: how long it might take.
     """
-    end = outcome.value
+    end = outcome.value if isinstance(outcome.value, ExecutionResult) else None
     if outcome.ending in ("timeout", "cancelled"):
-        returned = isinstance(end, ExecutionResult) and end.status is not ExecutionStatus.FAILED
-        if outcome.ending == "timeout" or not returned:
-            return _stopped(outcome, execution_id, name, limit_seconds)
-    if isinstance(end, ExecutionResult):
+        if end is None or end.status is ExecutionStatus.FAILED:
+            return _stopped(outcome, end, execution_id, name, limit_seconds)
+        # It came to its end by itself, be it because it saw that it should.
+        return replace(end, error_details={**(end.error_details or {}), "cancelRequested": True})
+    if end is not None:
         return end
     # Even telling what happened failed: there was no memory for it, say.
     assert outcome.error is not None
@@ -37,8 +43,14 @@ def result_of(outcome: Outcome, execution_id: str, name: str, limit_seconds: flo
     )
 
 
-def _stopped(outcome: Outcome, execution_id: str, name: str, limit_seconds: float) -> ExecutionResult:
+def _stopped(
+    outcome: Outcome, end: ExecutionResult | None, execution_id: str, name: str, limit_seconds: float
+) -> ExecutionResult:
     details: dict[str, Any] = {}
+    if end is not None and end.error_type not in _STOPS:
+        # What clean-up raised would be lost with the run's status.
+        details.update(end.error_details or {})
+        details["cleanupError"] = f"{end.error_type}: {end.error_message}"
     if outcome.where is not None:
         details["where"] = outcome.where
     if outcome.abandoned:
@@ -51,7 +63,7 @@ def _stopped(outcome: Outcome, execution_id: str, name: str, limit_seconds: floa
         error_type="Timeout" if timed_out else "Cancelled",
         error_message=f"{name} was stopped {reason}",
         error_details=details or None,
-        variables=outcome.value.variables if isinstance(outcome.value, ExecutionResult) else None,
+        variables=end.variables if end is not None else None,
     )
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import itertools
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.errors import ExecutionStopped
 from shared.logs.hooks import watch_loop
-from shared.runtime.calls import Call, Outcome, line_of_task, line_of_thread, raise_in_thread
+from shared.runtime.calls import Call, Outcome, line_of_coroutine, line_of_thread, stopped
+from shared.runtime.interruption import Interruptible, raise_in_thread
+from shared.runtime.left_tasks import RunTasks
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ logger = logging.getLogger(__name__)
 # Fewer would take a thread that waits for its turn in a busy process for one that blocks.
 _CHECK_EVERY_SECONDS = 0.03
 _CHECKS_TO_CONFIRM = 8
+_CHECKS_TO_GIVE_UP = 170  # five seconds
 
 
 class LoopThread:
@@ -37,6 +40,7 @@ class LoopThread:
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
         watch_loop(self.loop)
+        RunTasks.follow(self.loop)
         self.calls: set[TaskCall] = set()
         self.pending: list[TaskCall] = []
         self.checker: asyncio.AbstractEventLoop | None = None
@@ -81,16 +85,18 @@ class LoopThread:
 
 
 class LoopPool:
-    """Gives each call to the first loop that can begin it.
+    """Gives each call to the loop of its home, which is the file that its function is from.
 
-    One loop serves all calls until it is found blocked: then it gets no new ones until it answers again, and the next
-    loop is taken, up to `size` of them. A loop blocked for good by a call that was abandoned is replaced.
+    What a file keeps at module level, such as clients and locks, belongs to the loop that it was first used on. So a
+    home keeps its loop, also while one of its calls blocks it, and gets another one only when its own is given up.
+    Each home has a loop to itself until there are `size` of them; further ones share.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.abandoned = 0
         self._loops: list[LoopThread] = []
+        self._homes: dict[str, LoopThread] = {}
         self._lock = threading.Lock()
         self._names = itertools.count(1)
 
@@ -98,6 +104,11 @@ class LoopPool:
     def running(self) -> int:
         """How many calls have begun and not ended."""
         return sum(len(thread.calls) for thread in self._loops)
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a loop that is blocked."""
+        return sum(not call.taken for thread in self._loops if thread.blocked for call in list(thread.pending))
 
     @property
     def loops(self) -> int:
@@ -110,24 +121,22 @@ class LoopPool:
         return sum(thread.blocked for thread in self._loops)
 
     def start(self, call: TaskCall) -> None:
-        """Has the call begin on a loop that answers. Called on the loop that serves triggers."""
+        """Has the call begin as soon as its loop answers. Called on the loop that serves triggers."""
         with self._lock:
-            thread = next((thread for thread in self._loops if not thread.blocked), None) or self._add_loop()
-        if thread is None:
-            # All are blocked: the first that answers takes it.
-            for candidate in list(self._loops):
-                call.offer(candidate)
-            return
+            thread = self._homes.get(call.home) or self._settle(call.home)
         call.offer(thread)
         thread.pending.append(call)
         if thread.checker is not asyncio.get_running_loop():
             self._check_later(thread, None, 0)
 
-    def _add_loop(self) -> LoopThread | None:
-        if len(self._loops) >= self.size:
-            return None
-        thread = LoopThread(f"workflow-loop-{next(self._names)}")
-        self._loops.append(thread)
+    def _settle(self, home: str) -> LoopThread:
+        if len(self._loops) < self.size:
+            thread = LoopThread(f"workflow-loop-{next(self._names)}")
+            self._loops.append(thread)
+        else:
+            settled = list(self._homes.values())
+            thread = min(self._loops, key=lambda candidate: (candidate.blocked, settled.count(candidate)))
+        self._homes[home] = thread
         return thread
 
     def _check_later(self, thread: LoopThread, suspect: TaskCall | None, checks: int) -> None:
@@ -139,22 +148,40 @@ class LoopPool:
         """Checks that the loop has begun its calls; what runs at several checks in a row is what blocks it."""
         thread.pending = [call for call in thread.pending if not call.taken]
         thread.checker = None
-        if not thread.pending:
+        if not thread.pending or thread.retired:
             return
         running = thread.running_call()
-        # A check that is late itself says that the whole process is busy, against which another loop would not help.
+        # A check that is late itself says that the whole process is busy.
         late = asyncio.get_running_loop().time() - due > _CHECK_EVERY_SECONDS / 2
         checks = 1 if late or running is not suspect else checks + 1
-        if checks < _CHECKS_TO_CONFIRM and not thread.retired:
-            self._check_later(thread, running, checks)
-            return
-        if not thread.retired:
+        if checks == _CHECKS_TO_CONFIRM and not thread.blocked:
             thread.set_blocked()
             if running is not None:
                 running.on_blocked(line_of_thread(thread.thread_id) or "an unknown line")
+        if checks >= _CHECKS_TO_GIVE_UP and running is None:
+            # What blocks it is no call, which would be stopped in time: a callback, say, or a library's task.
+            self._give_up(thread)
+            return
+        self._check_later(thread, running, checks)
+
+    def _give_up(self, thread: LoopThread) -> None:
+        """Takes a loop out of the pool; its homes settle anew, and the calls that wait for it with them."""
+        with self._lock:
+            thread.retired = True
+            self._loops.remove(thread)
+            homes = [home for home, settled in self._homes.items() if settled is thread]
+            for home in homes:
+                del self._homes[home]
+        logger.warning(
+            "An event loop that is blocked at %s was given up; clients, locks and the like that %s made on it are of no"
+            " use to later runs",
+            line_of_thread(thread.thread_id) or "an unknown line",
+            ", ".join(homes) or "workflows",
+        )
         pending, thread.pending = thread.pending, []
         for call in pending:
-            self.start(call)
+            if not call.taken:
+                self.start(call)
 
     def abandon(self, call: TaskCall) -> None:
         """Counts the call until it ends; a loop that it blocks is taken out of the pool."""
@@ -164,9 +191,9 @@ class LoopPool:
                 return
             call.abandoned = True
             self.abandoned += 1
-            if thread.running_call() is call and thread in self._loops:
-                thread.retired = True
-                self._loops.remove(thread)
+            blocks = thread.running_call() is call and thread in self._loops
+        if blocks:
+            self._give_up(thread)
 
     def end(self, call: TaskCall) -> None:
         """Stops counting a call that had been abandoned."""
@@ -181,16 +208,20 @@ class TaskCall(Call):
     """A call of an `async def` function, as a task on one of the loops.
 
     Attributes:
-        on_blocked: gets the line at which the call is found to block its loop, once new calls go to another one.
+        home: the file that the function is from; calls of one home share a loop.
+        on_blocked: gets the line at which the call is found to block its loop, for which others wait.
         task: runs the call, since it has begun.
         thread: where the task runs.
     """
 
-    target: Callable[[], Awaitable[Any]]
+    target: Callable[[], Coroutine[Any, Any, Any]]
     _pool: LoopPool
+    home: str
     on_blocked: Callable[[str], None]
     task: asyncio.Task[Any] | None = field(default=None, init=False)
     thread: LoopThread | None = field(default=None, init=False)
+    _coroutine: Coroutine[Any, Any, Any] | None = field(default=None, init=False)
+    _tasks: RunTasks = field(default_factory=RunTasks, init=False)
     _on_end: Callable[[Outcome], None] = field(init=False)
 
     def start(self, on_end: Callable[[Outcome], None]) -> None:
@@ -198,12 +229,12 @@ class TaskCall(Call):
         self._pool.start(self)
 
     def offer(self, thread: LoopThread) -> None:
-        """Has `thread` begin the call, unless another one was quicker."""
+        """Has `thread` begin the call, unless it was withdrawn or is offered to another one, too."""
         thread.loop.call_soon_threadsafe(self._create_task, thread)
 
     def _create_task(self, thread: LoopThread) -> None:
         # Each loop enters a copy: a context can be entered only once at a time.
-        thread.loop.create_task(self._run(thread), context=self.context.copy())
+        thread.loop.create_task(self._run(thread), context=self._tasks.within(self.context.copy()))
 
     async def _run(self, thread: LoopThread) -> None:
         # Not before its first step has a call begun: tasks that were made in the same turn wait for each other, and
@@ -214,34 +245,52 @@ class TaskCall(Call):
         self.thread = thread
         thread.calls.add(self)
         try:
-            outcome = Outcome(value=await self.target())
+            self._coroutine = self.target()
+            outcome = Outcome(value=await Interruptible(self._coroutine, self._interruption))
         except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
             outcome = Outcome(error=error, ending="raised")
+        self._coroutine = None
         self._pool.end(self)
+        # Its last step may have cancelled this very task.
+        with contextlib.suppress(asyncio.CancelledError):
+            outcome.left_tasks = await self._tasks.end()
         thread.remove(self)
         self._on_end(outcome)
 
-    def stop(self) -> None:
-        if self.take():
-            # No loop has begun it.
-            self._on_end(Outcome(error=ExecutionStopped(), ending="raised"))
+    def withdraw(self) -> bool:
+        if not self.take():
+            return False
+        self._on_end(stopped())
+        return True
+
+    def cancel(self) -> None:
+        if self.thread is not None and not self.ended:
+            self.interrupted = self._interruption.cancelling = True
+            self.thread.loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self.task is not None and self._interruption.cancelling and not self.ended:
+            self.task.cancel()
+
+    def interrupt(self) -> None:
+        thread, interruption = self.thread, self._interruption
+        if thread is None or self.ended or interruption.is_handled or interruption.raising:
             return
-        thread, task = self.thread, self.task
-        if thread is None or task is None or self.ended:
-            return
-        if self.stop_requested and thread.running_call() is self:
-            # It was asked before and has not given control back since: it blocks the loop.
+        if thread.running_call() is self:
+            # It has not given control back: it blocks the loop.
             assert thread.thread_id is not None
-            raise_in_thread(thread.thread_id)
-        self.stop_requested = True
-        thread.loop.call_soon_threadsafe(task.cancel)
+            self.interrupted = True
+            raise_in_thread(thread.thread_id, interruption)
+        elif not interruption.cancelling:
+            self.cancel()
 
     def abandon(self) -> None:
         self._pool.abandon(self)
 
     def where(self) -> str | None:
-        if self.task is None or self.thread is None or self.ended:
+        coroutine = self._coroutine
+        if self.thread is None or coroutine is None or self.ended:
             return None
         if self.thread.running_call() is self:
             return line_of_thread(self.thread.thread_id)
-        return line_of_task(self.task)
+        return line_of_coroutine(coroutine)

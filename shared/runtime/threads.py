@@ -8,12 +8,15 @@ import inspect
 import itertools
 import queue
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from shared.errors import ExecutionStopped
-from shared.runtime.calls import Call, Outcome, line_of_task, line_of_thread, raise_in_thread
+from shared.logs.hooks import watch_loop
+from shared.runtime.calls import Call, Outcome, line_of_coroutine, line_of_thread, stopped
+from shared.runtime.interruption import Interruptible, forget_thread, raise_in_thread
+from shared.runtime.left_tasks import RunTasks
 
 
 class ThreadPool:
@@ -85,7 +88,7 @@ class ThreadPool:
                 if call.abandoned:
                     self.abandoned -= 1
                     return
-                if call.stop_requested:
+                if call.interrupted:
                     self._remove_thread()
                     return
                 if self._waiting:
@@ -103,7 +106,8 @@ class ThreadCall(Call):
     _on_end: Callable[[Outcome], None] = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _thread_id: int | None = field(default=None, init=False)
-    _task: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = field(default=None, init=False)
+    _waiting: _Waiting | None = field(default=None, init=False)
+    _left_tasks: list[str] = field(default_factory=list[str], init=False)
 
     def start(self, on_end: Callable[[Outcome], None]) -> None:
         self._on_end = on_end
@@ -120,11 +124,13 @@ class ThreadCall(Call):
                     outcome = self._run()
                 with self._lock:
                     self.ended = True
-            except ExecutionStopped as stopped:
-                outcome = outcome or Outcome(error=stopped, ending="raised")
-        if self.stop_requested:
+            except ExecutionStopped as error:
+                outcome = outcome or Outcome(error=error, ending="raised")
+        if self.interrupted:
             _take_pending_exception()
+            forget_thread()
         assert outcome is not None
+        outcome.left_tasks = self._left_tasks
         self._on_end(outcome)
 
     def _run(self) -> Outcome:
@@ -137,41 +143,59 @@ class ThreadCall(Call):
         return Outcome(value=value)
 
     def _await(self, awaitable: Awaitable[Any]) -> Any:
+        async def awaited() -> Any:
+            return await awaitable
+
         async def main() -> Any:
             task = asyncio.current_task()
             assert task is not None
+            coroutine = awaited()
             with self._lock:
-                self._task = (asyncio.get_running_loop(), task)
+                self._waiting = _Waiting(asyncio.get_running_loop(), task, coroutine)
             try:
-                return await awaitable
+                return await Interruptible(coroutine, self._interruption)
             finally:
                 with self._lock:
-                    self._task = None
+                    self._waiting = None
+                self._left_tasks = await tasks.end()
 
         with asyncio.Runner() as runner:
+            tasks = RunTasks()
+            watch_loop(runner.get_loop())
+            RunTasks.follow(runner.get_loop())
             # asyncio.run would put a signal handler in place, which only the main thread may.
-            return runner.run(main(), context=contextvars.copy_context())
+            return runner.run(main(), context=tasks.within(contextvars.copy_context()))
 
-    def stop(self) -> None:
-        if self.take():
-            # No thread has begun it.
-            self._on_end(Outcome(error=ExecutionStopped(), ending="raised"))
-            return
+    def withdraw(self) -> bool:
+        if not self.take():
+            return False
+        self._on_end(stopped())
+        return True
+
+    def cancel(self) -> None:
         with self._lock:
-            if self.ended or self._thread_id is None:
-                return
-            self.stop_requested = True
-            if self._task is not None and self._waits():
-                loop, task = self._task
-                loop.call_soon_threadsafe(task.cancel)
-            else:
-                raise_in_thread(self._thread_id)
+            if self._waiting is not None:
+                self._cancel(self._waiting)
 
-    def _waits(self) -> bool:
-        """Whether the call's own loop waits for something, so that a cancelled task is what ends it."""
-        assert self._task is not None
-        loop, task = self._task
-        return asyncio.current_task(loop) is not task
+    def interrupt(self) -> None:
+        with self._lock:
+            # An exception that is on its way to code inside of C can only be waited for.
+            if self.ended or self._thread_id is None or self._interruption.is_handled or self._interruption.raising:
+                return
+            self.interrupted = True
+            waiting = self._waiting
+            if waiting is None or waiting.is_busy:
+                raise_in_thread(self._thread_id, self._interruption)
+            elif not self._interruption.cancelling:
+                self._cancel(waiting)
+
+    def _cancel(self, waiting: _Waiting) -> None:
+        def cancel() -> None:
+            if self._interruption.cancelling:
+                waiting.task.cancel()
+
+        self.interrupted = self._interruption.cancelling = True
+        waiting.loop.call_soon_threadsafe(cancel)
 
     def abandon(self) -> None:
         self._pool.abandon(self)
@@ -180,9 +204,23 @@ class ThreadCall(Call):
         if self.started_at is None or self.ended:
             return None
         with self._lock:
-            if self._task is not None and self._waits():
-                return line_of_task(self._task[1])
+            if self._waiting is not None and not self._waiting.is_busy:
+                return line_of_coroutine(self._waiting.coroutine)
         return line_of_thread(self._thread_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A coroutine that a call returned, on its way through the call's own loop."""
+
+    loop: asyncio.AbstractEventLoop
+    task: asyncio.Task[Any]
+    coroutine: Coroutine[Any, Any, Any]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it runs at this moment, so that a cancelled task would not end it."""
+        return asyncio.current_task(self.loop) is self.task
 
 
 def _take_pending_exception() -> None:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from shared.runtime.calls import Call, Outcome, StopReason, StopSignal
+from shared.runtime.left_tasks import left_tasks
 from shared.runtime.loops import LoopPool, TaskCall
 from shared.runtime.threads import ThreadCall, ThreadPool
 from shared.settings.environment import get_settings
 
-# How long code that was told to stop may take before it is abandoned; the contract's figure.
+# How long code that was asked to end may take before it is given the exception that makes it, and before it is
+# abandoned; the contract's figures.
+FORCE_SECONDS = 1.0
 GRACE_SECONDS = 5.0
-# Code that catches the exception that asks it to stop is asked again.
-_ASK_AGAIN_SECONDS = 0.25
+# Code that swallows the exception gets it again.
+_LOOK_AGAIN_SECONDS = 0.25
 # How exactly a time limit is kept.
 _LIMIT_RESOLUTION_SECONDS = 0.05
+# A loop that comes back after so long has been held: leases are renewed every few seconds.
+_HELD_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1)
@@ -53,7 +61,8 @@ async def run_in_thread(
 
 
 async def run_on_loop(
-    function: Callable[[], Awaitable[Any]],
+    function: Callable[[], Coroutine[Any, Any, Any]],
+    home: str,
     context: contextvars.Context,
     limit: float | None,
     stop: StopSignal | None,
@@ -63,9 +72,10 @@ async def run_on_loop(
 
     Args:
         function, context, limit, stop: as in `run_in_thread`.
-        on_blocked: gets the line at which the call is found to block its loop, once new calls go to another one.
+        home: the file that it is from; all of a file's calls run on one loop.
+        on_blocked: gets the line at which the call is found to block its loop, for which others wait.
     """
-    return await Watch(TaskCall(function, context, loop_pool(), on_blocked)).run(limit, stop)
+    return await Watch(TaskCall(function, context, loop_pool(), home, on_blocked)).run(limit, stop)
 
 
 class Watch:
@@ -83,11 +93,12 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._reason: StopReason | None = None
         self._where: str | None = None
-        self._abandon_at = 0.0
+        self._signal: StopSignal | None = None
+        self._force_at = self._abandon_at = 0.0
 
     async def run(self, limit: float | None, stop: StopSignal | None) -> Outcome:
         """Runs the call to its end, or until it is abandoned; arguments and outcome as in `run_in_thread`."""
-        self._limit = limit
+        self._limit, self._signal = limit, stop
         watches = _watches_on(self._loop)
         if stop is not None:
             if stop.requested:
@@ -99,7 +110,10 @@ class Watch:
             outcome = await self._outcome
         except asyncio.CancelledError:
             # Nobody waits any more (the host ends, or its invocation was cancelled): the code is told to stop, too.
-            self._call.stop()
+            if stop is not None:
+                stop.request()
+            if not self._call.withdraw():
+                self._call.interrupt()
             raise
         finally:
             watches.discard(self)
@@ -141,19 +155,28 @@ class Watch:
             return
         self._reason = reason
         self._where = self._call.where()
-        self._abandon_at = self._loop.time() + GRACE_SECONDS
-        self._ask_to_stop()
+        if self._signal is not None:
+            self._signal.request()
+        if self._call.withdraw():
+            return
+        if self._signal is None or not self._signal.seen:
+            self._call.cancel()
+        now = self._loop.time()
+        self._force_at, self._abandon_at = now + FORCE_SECONDS, now + GRACE_SECONDS
+        self._timer = self._loop.call_at(min(self._force_at, self._abandon_at), self._look)
 
-    def _ask_to_stop(self) -> None:
+    def _look(self) -> None:
         if self._outcome.done():
             return
-        if self._loop.time() >= self._abandon_at:
+        now = self._loop.time()
+        if now >= self._abandon_at:
             where = self._call.where() or self._where
             self._call.abandon()
             self._outcome.set_result(Outcome(abandoned=True, where=where))
             return
-        self._call.stop()
-        self._timer = self._loop.call_later(_ASK_AGAIN_SECONDS, self._ask_to_stop)
+        if now >= self._force_at:
+            self._call.interrupt()
+        self._timer = self._loop.call_at(min(now + _LOOK_AGAIN_SECONDS, self._abandon_at), self._look)
 
 
 # Those under way, by their loop. Each loop has one timer for all their limits: one for each of them, set and cancelled,
@@ -165,16 +188,28 @@ def _watches_on(loop: asyncio.AbstractEventLoop) -> set[Watch]:
     watches = _watches.get(loop)
     if watches is None:
         watches = _watches[loop] = set()
-        loop.call_later(_LIMIT_RESOLUTION_SECONDS, _check_limits, loop)
+        _check_limits_later(loop)
     return watches
 
 
-def _check_limits(loop: asyncio.AbstractEventLoop) -> None:
+def _check_limits_later(loop: asyncio.AbstractEventLoop) -> None:
+    due = loop.time() + _LIMIT_RESOLUTION_SECONDS
+    loop.call_at(due, _check_limits, loop, due)
+
+
+def _check_limits(loop: asyncio.AbstractEventLoop, due: float) -> None:
+    late = loop.time() - due
+    if late > _HELD_SECONDS:
+        logger.warning(
+            "Nothing ran in this process for %.1f s. Code that keeps the interpreter's lock does that, a regular"
+            " expression that backtracks, say; leases of runs may have expired meanwhile",
+            late,
+        )
     watches = _watches[loop]
     for watch in list(watches):
         watch.check_limit()
     if watches:
-        loop.call_later(_LIMIT_RESOLUTION_SECONDS, _check_limits, loop)
+        _check_limits_later(loop)
     else:
         del _watches[loop]
 
@@ -185,9 +220,10 @@ def pool_figures() -> dict[str, int]:
     return {
         "threads": threads.running,
         "threadLimit": threads.size,
-        "waiting": threads.waiting,
+        "waiting": threads.waiting + loops.waiting,
         "tasks": loops.running,
         "loops": loops.loops,
         "blockedLoops": loops.blocked,
         "abandoned": threads.abandoned + loops.abandoned,
+        "leftTasks": left_tasks(),
     }

@@ -68,7 +68,7 @@ class Settings:
         hosted: whether the app runs on Azure or on a container platform.
         function_timeout_seconds: host.json's functionTimeout; None when it has no bound.
         thread_pool_size: how many `def` functions and scripts run at the same time, 1 to 1,000.
-        event_loops: how many event loops for `async def` functions there may be at most, 1 to 32.
+        event_loops: how many event loops for `async def` functions there may be at most, 1 to 64.
         record_start_grace_seconds: how long a sync run may take before its start is recorded, 0 to 10.
         failure_locals: whether the record of a failed run keeps the local variables of its frames, for administrators.
         telemetry_targets: where this process itself sends spans and log records; none when telemetry is off.
@@ -184,7 +184,7 @@ def load_settings(environ: Mapping[str, str], app_root: Path = APP_ROOT) -> Sett
         hosted=hosted,
         function_timeout_seconds=_function_timeout(environ, app_root, problems),
         thread_pool_size=number("WORKFLOW_THREADS", 32, 1, 1000),
-        event_loops=number("WORKFLOW_EVENT_LOOPS", 4, 1, 32),
+        event_loops=number("WORKFLOW_EVENT_LOOPS", 16, 1, 64),
         record_start_grace_seconds=number("RECORD_START_GRACE_MS", 0, 0, 10_000) / 1000,
         failure_locals=flag("FAILURE_LOCALS", True),
         telemetry_targets=_telemetry(environ, problems) if flag("PYTHON_ENABLE_OPENTELEMETRY", False) else (),

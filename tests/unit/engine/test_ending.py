@@ -16,7 +16,7 @@ import pytest
 from shared.context import ExecutionContext
 from shared.runtime import watch as running
 from shared.runtime.calls import StopSignal
-from shared.runtime.watch import loop_pool, pool_figures
+from shared.runtime.watch import pool_figures
 from tests.unit.conftest import Execute, messages
 
 SHORT = 0.2
@@ -24,7 +24,8 @@ SHORT = 0.2
 
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code that does not stop is given up after half a second and not after five."""
+    """Code that does not stop is given up after half a second and not after five, and made to after a fifth."""
+    monkeypatch.setattr(running, "FORCE_SECONDS", 0.1)
     monkeypatch.setattr(running, "GRACE_SECONDS", 0.5)
 
 
@@ -336,11 +337,14 @@ async def test_stopping_the_loop_does_not_stop_the_next_run(run_function: Execut
     await next_run_is_fine(run_function, run_script)
 
 
-async def test_blocking_code_in_an_async_function_holds_up_neither_the_house_nor_new_runs(
+async def test_blocking_code_in_an_async_function_holds_up_neither_the_house_nor_other_files_runs(
     run_function: Execute, caplog: pytest.LogCaptureFixture
 ):
     def blocked_here() -> None:
         time.sleep(1.5)
+
+    async def blocked_too() -> str:
+        return "after it"
 
     async def blocking() -> None:
         blocked_here()
@@ -348,18 +352,22 @@ async def test_blocking_code_in_an_async_function_holds_up_neither_the_house_nor
     async def quick() -> str:
         return "quick"
 
+    quick.__module__ = "another_file"
     slow = asyncio.create_task(run_function(blocking))
     await asyncio.sleep(0.2)
+    waiting = asyncio.create_task(run_function(blocked_too))
     longest = 0.0
     for _ in range(5):
         started = time.monotonic()
         assert (await run_function(quick)).result == "quick"
         longest = max(longest, time.monotonic() - started)
     assert longest < 1
+    assert not waiting.done()
     result = await slow
+    assert (await waiting).result == "after it"
     assert result.status == "Success"
     assert any("blocks its event loop" in line and " in blocked_here" in line for line in messages(result, "engine"))
-    (record,) = [record for record in caplog.records if "new runs go to another loop" in record.message]
+    (record,) = [record for record in caplog.records if "the file's other runs wait for it" in record.message]
     fields = {name: getattr(record, name) for name in ("execution_id", "workflow", "scope", "attempt")}
     assert fields == {"execution_id": "test", "workflow": "f", "scope": "GLOBAL", "attempt": 1}
 
@@ -382,36 +390,6 @@ async def test_a_loop_that_is_blocked_for_good_is_replaced(
     await next_run_is_fine(run_function, run_script)
     release.set()
     await until_abandoned_are(before)
-
-
-async def test_with_every_loop_blocked_new_runs_wait_for_the_first_that_answers(run_function: Execute):
-    release = threading.Event()
-    blocked = [0]
-
-    async def blocks_until_released() -> None:
-        blocked[0] += 1
-        release.wait(30)
-
-    async def quick() -> str:
-        return "quick"
-
-    limit = loop_pool().size
-    blocking = [asyncio.create_task(run_function(blocks_until_released)) for _ in range(limit)]
-    async with asyncio.timeout(20):
-        while blocked[0] < limit:
-            await asyncio.sleep(0.05)
-    # One more finds them all blocked.
-    waiting = asyncio.create_task(run_function(quick))
-    async with asyncio.timeout(20):
-        while pool_figures()["blockedLoops"] < limit:
-            await asyncio.sleep(0.05)
-    assert not waiting.done()
-    release.set()
-    assert (await waiting).result == "quick"
-    assert [result.status for result in await asyncio.gather(*blocking)] == ["Success"] * limit
-    async with asyncio.timeout(5):
-        while pool_figures()["blockedLoops"]:
-            await asyncio.sleep(0.01)
 
 
 async def test_a_full_pool_lets_runs_wait_their_turn(run_function: Execute):

@@ -57,7 +57,9 @@ async def test_a_call_that_has_ended_is_neither_stopped_nor_abandoned():
     pool = ThreadPool(1)
     call = ThreadCall(lambda: 1, contextvars.copy_context(), pool)
     assert (await started(call)).value == 1
-    call.stop()
+    assert not call.withdraw()
+    call.cancel()
+    call.interrupt()
     call.abandon()
     assert (pool.abandoned, call.where()) == (0, None)
 
@@ -65,9 +67,11 @@ async def test_a_call_that_has_ended_is_neither_stopped_nor_abandoned():
         return 2
 
     loops = LoopPool(1)
-    task = TaskCall(function, contextvars.copy_context(), loops, void)
+    task = TaskCall(function, contextvars.copy_context(), loops, "a", void)
     assert (await started(task)).value == 2
-    task.stop()
+    assert not task.withdraw()
+    task.cancel()
+    task.interrupt()
     task.abandon()
     assert (loops.abandoned, task.where()) == (0, None)
 
@@ -83,13 +87,13 @@ async def test_a_call_that_was_withdrawn_never_begins():
     async def function() -> None:
         begun.append(True)
 
-    holder = TaskCall(holds, contextvars.copy_context(), loops, void)
+    holder = TaskCall(holds, contextvars.copy_context(), loops, "a", void)
     held = started(holder)
     while not holder.taken:
         await asyncio.sleep(0.01)
-    call = TaskCall(function, contextvars.copy_context(), loops, void)
+    call = TaskCall(function, contextvars.copy_context(), loops, "a", void)
     ended = started(call)
-    call.stop()
+    assert call.withdraw()
     assert (await ended).error is not None
     release.set()
     await held

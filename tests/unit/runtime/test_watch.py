@@ -9,6 +9,9 @@ import threading
 import time
 import weakref
 
+import pytest
+
+from shared.runtime import watch
 from shared.runtime.calls import Outcome, StopSignal
 from shared.runtime.threads import ThreadCall, ThreadPool
 from shared.runtime.watch import Watch, run_in_thread, run_on_loop
@@ -24,7 +27,7 @@ async def sleeps() -> None:
 
 
 async def on_loop() -> Outcome:
-    return await run_on_loop(sleeps, contextvars.copy_context(), LIMIT, None, void)
+    return await run_on_loop(sleeps, "a", contextvars.copy_context(), LIMIT, None, void)
 
 
 async def in_thread() -> Outcome:
@@ -80,3 +83,13 @@ async def test_a_call_that_has_ended_leaves_nothing_for_the_collector():
                 await asyncio.sleep(0.01)
     finally:
         gc.enable()
+
+
+async def test_a_process_that_was_held_says_so(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(watch, "_HELD_SECONDS", 0.2)
+    running = asyncio.create_task(run_on_loop(sleeps, "a", contextvars.copy_context(), 1, None, void))
+    await asyncio.sleep(0.1)
+    time.sleep(0.5)
+    await running
+    (line,) = [record.getMessage() for record in caplog.records if "Nothing ran" in record.getMessage()]
+    assert line.startswith("Nothing ran in this process for 0.")
