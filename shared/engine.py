@@ -33,6 +33,7 @@ from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, Use, get_
 from shared.runtime.calls import Outcome
 from shared.runtime.endings import refusal, result_of
 from shared.runtime.failures import bounded_message, failure_of, status_of
+from shared.runtime.loops import HOME
 from shared.runtime.modules import MODULE_SET
 from shared.runtime.responses import take_response
 from shared.runtime.unawaited import remember_origins
@@ -295,7 +296,8 @@ async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
         logger.warning(message, extra=prepared.log_extra)
         logs.add("warning", f"{message}: use def, or await asyncio.to_thread(...) for what blocks", "engine")
 
-    home = getattr(prepared.metadata.function, "__module__", "") if prepared.metadata is not None else ""
+    metadata = prepared.metadata
+    home = metadata.derived.get(HOME) or metadata.function.__module__ if metadata is not None else ""
     return await run_on_loop(call.on_loop, home, context, limit, control.stop, on_blocked)
 
 

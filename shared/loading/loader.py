@@ -17,10 +17,12 @@ from dataclasses import replace
 from shared.loading.attempt import Attempt, Loaded
 from shared.loading.dependencies import affected_by, imports_of
 from shared.loading.files import Root, Stamp, shadowing_tops, source_files, stamps_of, top_of
+from shared.loading.homes import homes_of
 from shared.loading.imported import forget_modules, names_of, no_bytecode, own_modules
 from shared.loading.names import module_of
 from shared.logs.capture import importing
 from shared.registry import FunctionRegistry, LoadError, get_registry, staging
+from shared.runtime.loops import HOME
 from shared.runtime.modules import MODULE_SET, ModuleSet, ModuleVersions
 from shared.settings.environment import Settings
 
@@ -108,9 +110,12 @@ class Loader:
         elif self._settings.workspace_reload:
             self._versions.adopt(own_modules(attempt.files, self._roots))
             modules = self._versions.current
+        homes = homes_of(modules.modules if modules is not None else own_modules(attempt.files, self._roots))
         registry = FunctionRegistry()
         for serving in loaded.serving.values():
             registry.register_function(serving.metadata)
+            module = module_of(serving.metadata)
+            serving.metadata.derived[HOME] = homes.get(module, module)
             if not serving.is_former:
                 serving.metadata.code_version = attempt.code_version
                 if modules is not None:

@@ -19,6 +19,8 @@ from shared.runtime.left_tasks import RunTasks
 
 logger = logging.getLogger(__name__)
 
+# Of a function's metadata: which functions share a loop with it, where that is not its own file's alone.
+HOME = "home"
 # How often a loop that has not begun a call is checked, and how many checks in a row must find it at the same code.
 # Fewer would take a thread that waits for its turn in a busy process for one that blocks.
 _CHECK_EVERY_SECONDS = 0.03
