@@ -90,6 +90,14 @@ def check(condition: bool, message: str, place: str) -> None:
         raise DefinitionError(f"{message}: {place}")
 
 
+def check_at(place: str, refuse: Callable[..., None], *values: object, **options: Any) -> None:
+    """Has what a check refuses say where it stands."""
+    try:
+        refuse(*values, **options)
+    except ValueError as error:
+        raise DefinitionError(f"{error}: {place}") from None
+
+
 def check_name(kind: str, name: object, place: str) -> None:
     """A function's name: lower-case letters, digits and `_`."""
     if isinstance(name, str) and _NAME.fullmatch(name):

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast, overload
 
 from shared.decorator_arguments import (
     check,
+    check_at,
     check_choice,
     check_function,
     check_name,
@@ -141,12 +142,12 @@ def resolve_parameters(metadata: FunctionMetadata) -> None:
         return
     definition.refresh()
     for parameter in metadata.parameters:
-        _check_at(metadata.place, check_annotation, parameter)
+        check_at(metadata.place, check_annotation, parameter)
     if not definition.declared:
         return
     for parameter in definition.declared:
         # Once more: only now is the annotation known that the default and the choices have to fit.
-        _check_at(metadata.place, check_parameter, parameter)
+        check_at(metadata.place, check_parameter, parameter)
     signature = read_signature(definition.function)
     declared = {parameter.name for parameter in definition.declared}
     for name in sorted(declared):
@@ -247,8 +248,8 @@ def workflow(
         }
         check_types(bool, "True or False", flags, place)
         check_retry_policy(retry_policy, place)
-        _check_at(place, check_schedule, schedule)
-        _check_at(place, check_deliveries, verify, dedupe_header, is_public=public_endpoint)
+        check_at(place, check_schedule, schedule)
+        check_at(place, check_deliveries, verify, dedupe_header, is_public=public_endpoint)
         fields = {
             "description": own_description,
             "category": category,
@@ -371,7 +372,7 @@ def param(
             help_text=help_text,
             has_default=default_value is not None,
         )
-        _check_at(place, check_parameter, parameter)
+        check_at(place, check_parameter, parameter)
         # Decorators are applied from the bottom up; the order that the reader sees is the one to keep.
         definition.declared.insert(0, parameter)
         definition.refresh()
@@ -391,11 +392,3 @@ def _told(name: object, description: str, function: Callable[..., Any]) -> tuple
 
 def _check_texts(values: dict[str, Any], place: str) -> None:
     check_types(str, "a text", {field: value for field, value in values.items() if value is not _UNSET}, place)
-
-
-def _check_at(place: str, check: Callable[..., None], *values: object, **options: Any) -> None:
-    """Has what a check refuses say where it stands."""
-    try:
-        check(*values, **options)
-    except ValueError as error:
-        raise DefinitionError(f"{error}: {place}") from None

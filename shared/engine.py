@@ -9,7 +9,6 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +22,6 @@ from shared.data_providers.cache_key import cache_key
 from shared.data_providers.options import options_of
 from shared.errors import FunctionNotFoundError, InvalidInputError, ProviderFailedError
 from shared.execution_request import ExecutionRequest, RunControl, note_left_out
-from shared.logs.buffer import LogBuffer
 from shared.logs.capture import capture_into
 from shared.logs.masking import SecretMask
 from shared.models.executions import ExecutionStatus
@@ -231,7 +229,7 @@ class Engine:
         limit = prepared.limit_seconds
         if control.limit_seconds is not None:
             limit = min(limit, control.limit_seconds)
-        call = _Call(prepared, context, logs, control.on_error)
+        call = _Call(prepared, context, control)
         with execution_span(
             name=prepared.name,
             kind=prepared.kind,
@@ -282,9 +280,9 @@ async def execute(request: ExecutionRequest, control: RunControl | None = None) 
 
 
 async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
-    prepared, logs = call.prepared, control.logs
-    context: Context = capture_into(logs, prepared.metadata.function if prepared.metadata is not None else None)
-    modules = prepared.metadata.derived.get(MODULE_SET) if prepared.metadata is not None else None
+    prepared, metadata, logs = call.prepared, call.prepared.metadata, control.logs
+    context: Context = capture_into(logs, metadata.function if metadata is not None else None)
+    modules = metadata.derived.get(MODULE_SET) if metadata is not None else None
     if modules is not None:
         # While files change the run goes on seeing the modules that its function belongs to.
         modules.seen_in(context)
@@ -296,7 +294,6 @@ async def _start(call: _Call, control: RunControl, limit: float) -> Outcome:
         logger.warning(message, extra=prepared.log_extra)
         logs.add("warning", f"{message}: use def, or await asyncio.to_thread(...) for what blocks", "engine")
 
-    metadata = prepared.metadata
     home = metadata.derived.get(HOME) or metadata.function.__module__ if metadata is not None else ""
     return await run_on_loop(call.on_loop, home, context, limit, control.stop, on_blocked)
 
@@ -306,18 +303,12 @@ class _Call:
     block.
     """
 
-    def __init__(
-        self,
-        prepared: PreparedExecution,
-        context: ExecutionContext,
-        logs: LogBuffer,
-        on_error: Callable[[BaseException], None] | None,
-    ) -> None:
+    def __init__(self, prepared: PreparedExecution, context: ExecutionContext, control: RunControl) -> None:
         self.prepared = prepared
         self._context = context
-        self._logs = logs
-        self._on_error = on_error
-        self._mask = logs.mask
+        self._logs = control.logs
+        self._on_error = control.on_error
+        self._mask = control.logs.mask
         script = prepared.script
         self._script_run = ScriptRun(script, context, prepared.parameters) if script is not None else None
 
