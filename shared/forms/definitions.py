@@ -20,7 +20,7 @@ from shared.registry import FunctionMetadata, get_registry
 _Loc = list[str | int]
 _WITHOUT_DEFAULT = {
     "file": "A file can't be uploaded beforehand",
-    "password": "Everybody who sees the form would read it; keep secrets in the configuration",
+    "password": "Everybody who sees the form would read it; keep secrets in the configuration",  # nosec B105 - a sentence about passwords
 }
 
 
