@@ -20,7 +20,7 @@ from shared.registry import DATA_PROVIDER, WORKFLOW, FunctionMetadata, get_regis
 _Loc = list[str | int]
 _WITHOUT_DEFAULT = {
     "file": "A file can't be uploaded beforehand",
-    "password": "Everybody who sees the form would read it; keep secrets in the configuration",
+    "password": "Everybody who sees the form would read it; keep secrets in the configuration",  # nosec B105 - a sentence about passwords
 }
 
 

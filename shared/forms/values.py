@@ -19,7 +19,7 @@ from shared.registry import WorkflowParameter
 
 # More digits than a float can tell apart stay an int.
 _WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,300}\s*")
-_PARAMETER_TYPES = {"text": "string", "textarea": "string", "password": "string", "email": "email"}
+_PARAMETER_TYPES = {"text": "string", "textarea": "string", "password": "string", "email": "email"}  # nosec B105 - types of fields
 _MOMENTS = {
     "date": (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), "a date as in 2030-12-31"),
     "datetime": (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*"), "a date and time as in 2030-12-31T23:59:00Z"),
