@@ -277,7 +277,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Runs an execution's workflow again, with the same input
+         * Runs an execution's workflow again, with the same input but for what the body gives
          * @description For administrators.
          */
         post: operations["executions_rerun"];
@@ -699,6 +699,8 @@ export interface components {
         /**
          * ConfigValue
          * @description A value that is set; of a `secret_ref` the reference, never the secret.
+         *
+         *     `problem` says what keeps runs from it, where something does: an app setting that is not there.
          */
         ConfigValue: {
             key: string;
@@ -711,6 +713,8 @@ export interface components {
             updatedBy: string;
             /** Format: date-time */
             updatedAt: string;
+            /** @default null */
+            problem: string | null;
         };
         /**
          * ConfigWrite
@@ -1655,6 +1659,21 @@ export interface components {
             noCache?: boolean | null;
             /** @default null */
             orgId?: string | null;
+        };
+        /**
+         * RerunRequest
+         * @description How an execution is run again: `inputData` is laid over the input that it had, name by name.
+         * @example {
+         *       "inputData": {
+         *         "name": "Grace"
+         *       }
+         *     }
+         */
+        RerunRequest: {
+            /** @default null */
+            inputData?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * StartupResponse
@@ -3583,7 +3602,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RerunRequest"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -3618,6 +3641,9 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            411: components["responses"]["LengthRequired"];
+            413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
