@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextvars
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import thread as _executor_threads
@@ -23,6 +24,8 @@ from shared.logs.buffer import LogBuffer
 _install_lock = threading.Lock()
 _installed = False
 
+# Threads that runs have started, with the log of each run.
+_threads: weakref.WeakKeyDictionary[threading.Thread, LogBuffer] = weakref.WeakKeyDictionary()
 _thread_start = threading.Thread.start
 _executor_submit = ThreadPoolExecutor.submit
 
@@ -76,9 +79,17 @@ def is_inside_run() -> bool:
     return here is not None and here.buffer is not None
 
 
+def left_threads() -> int:
+    """How many threads go on whose run has ended."""
+    return sum(thread.is_alive() and log.closed for thread, log in list(_threads.items()))
+
+
 def _start(self: threading.Thread) -> None:
+    here = scope.current.get()
     # An executor's thread outlives the run that happened to start it; its work carries its own context (`_submit`).
-    if is_inside_run() and getattr(self, "_target", None) is not getattr(_executor_threads, "_worker", None):
+    is_executors = getattr(self, "_target", None) is getattr(_executor_threads, "_worker", None)
+    if here is not None and here.buffer is not None and not is_executors:
+        _threads[self] = here.buffer
         self.run = partial(contextvars.copy_context().run, hooks.guarded(self.run))
     _thread_start(self)
 

@@ -66,6 +66,7 @@ class Call(ABC):
     interrupted: bool = field(default=False, init=False)
     ended: bool = field(default=False, init=False)
     abandoned: bool = field(default=False, init=False)
+    _on_end: Callable[[Outcome], None] = field(init=False)
     _interruption: Interruption = field(default_factory=Interruption, init=False)
     _take_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -89,9 +90,12 @@ class Call(ABC):
             on_end: gets the outcome, once, in whatever thread it is known; must not raise.
         """
 
-    @abstractmethod
     def withdraw(self) -> bool:
         """Ends a call that has not begun, as one that was stopped; False when it has."""
+        if not self.take():
+            return False
+        self._on_end(Outcome(error=ExecutionStopped(), ending="raised"))
+        return True
 
     @abstractmethod
     def cancel(self) -> None:
@@ -111,11 +115,6 @@ class Call(ABC):
     @abstractmethod
     def where(self) -> str | None:
         """The line of user code at which the call stands now."""
-
-
-def stopped() -> Outcome:
-    """The outcome of a call that was withdrawn."""
-    return Outcome(error=ExecutionStopped(), ending="raised")
 
 
 class StopSignal:

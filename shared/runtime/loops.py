@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.logs.hooks import watch_loop
-from shared.runtime.calls import Call, Outcome, line_of_coroutine, line_of_thread, stopped
+from shared.runtime.calls import Call, Outcome, line_of_coroutine, line_of_thread
 from shared.runtime.interruption import Interruptible, raise_in_thread
 from shared.runtime.left_tasks import RunTasks
 
@@ -224,7 +224,6 @@ class TaskCall(Call):
     thread: LoopThread | None = field(default=None, init=False)
     _coroutine: Coroutine[Any, Any, Any] | None = field(default=None, init=False)
     _tasks: RunTasks = field(default_factory=RunTasks, init=False)
-    _on_end: Callable[[Outcome], None] = field(init=False)
 
     def start(self, on_end: Callable[[Outcome], None]) -> None:
         self._on_end = on_end
@@ -258,12 +257,6 @@ class TaskCall(Call):
             outcome.left_tasks = await self._tasks.end()
         thread.remove(self)
         self._on_end(outcome)
-
-    def withdraw(self) -> bool:
-        if not self.take():
-            return False
-        self._on_end(stopped())
-        return True
 
     def cancel(self) -> None:
         if self.thread is not None and not self.ended:

@@ -14,7 +14,7 @@ from typing import Any
 
 from shared.errors import ExecutionStopped
 from shared.logs.hooks import watch_loop
-from shared.runtime.calls import Call, Outcome, line_of_coroutine, line_of_thread, stopped
+from shared.runtime.calls import Call, Outcome, line_of_coroutine, line_of_thread
 from shared.runtime.interruption import Interruptible, forget_thread, raise_in_thread
 from shared.runtime.left_tasks import RunTasks
 
@@ -103,7 +103,6 @@ class ThreadCall(Call):
     """A call in a worker thread. A coroutine that it returns is run to its end there, on a loop of its own."""
 
     _pool: ThreadPool
-    _on_end: Callable[[Outcome], None] = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _thread_id: int | None = field(default=None, init=False)
     _waiting: _Waiting | None = field(default=None, init=False)
@@ -165,12 +164,6 @@ class ThreadCall(Call):
             RunTasks.follow(runner.get_loop())
             # asyncio.run would put a signal handler in place, which only the main thread may.
             return runner.run(main(), context=tasks.within(contextvars.copy_context()))
-
-    def withdraw(self) -> bool:
-        if not self.take():
-            return False
-        self._on_end(stopped())
-        return True
 
     def cancel(self) -> None:
         with self._lock:

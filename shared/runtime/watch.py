@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from shared.logs.capture import left_threads
 from shared.runtime.calls import Call, Outcome, StopReason, StopSignal
 from shared.runtime.left_tasks import left_tasks
 from shared.runtime.loops import LoopPool, TaskCall
@@ -226,4 +227,5 @@ def pool_figures() -> dict[str, int]:
         "blockedLoops": loops.blocked,
         "abandoned": threads.abandoned + loops.abandoned,
         "leftTasks": left_tasks(),
+        "leftThreads": left_threads(),
     }

@@ -15,6 +15,7 @@ from shared.context import ExecutionContext
 from shared.runtime import watch
 from shared.runtime.calls import StopSignal
 from shared.runtime.left_tasks import left_tasks
+from shared.runtime.watch import pool_figures
 from tests.unit.conftest import Execute, messages
 
 LIMIT = 0.1
@@ -165,13 +166,16 @@ async def test_a_coroutine_that_never_looked_is_cancelled_at_once(
 
 
 async def test_a_coroutine_that_looks_and_goes_on_gets_the_exception(run_function: Execute):
+    stop, asked_at = StopSignal(), list[float]()
+
     async def looks_away(context: ExecutionContext) -> None:
         assert not context.cancelled
+        asked_at.append(time.monotonic())
+        stop.request()
         await asyncio.sleep(30)
 
-    started = time.monotonic()
-    assert (await run_function(looks_away, stop=stop_soon())).status == "Cancelled"
-    assert time.monotonic() - started >= LIMIT + FORCE
+    assert (await run_function(looks_away, stop=stop)).status == "Cancelled"
+    assert time.monotonic() - asked_at[0] >= FORCE
 
 
 async def swallows_on_a_loop() -> None:
@@ -284,3 +288,18 @@ async def test_a_run_that_cancels_its_own_task_ends(run_function: Execute):
         return "done"
 
     assert (await run_function(cancels_itself)).result == "done"
+
+
+async def test_threads_that_a_run_leaves_are_counted_until_they_end(run_function: Execute):
+    release = threading.Event()
+
+    def leaves_a_thread() -> None:
+        threading.Thread(target=release.wait, args=(10,), daemon=True).start()
+
+    before = pool_figures()["leftThreads"]
+    await run_function(leaves_a_thread)
+    assert pool_figures()["leftThreads"] == before + 1
+    release.set()
+    async with asyncio.timeout(5):
+        while pool_figures()["leftThreads"] > before:
+            await asyncio.sleep(0.01)
