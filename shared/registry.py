@@ -193,13 +193,6 @@ class FunctionRegistry:
                 raise DuplicateFunctionError(two_of_one_name(known, metadata))
             self._functions[metadata.name] = metadata
 
-    def unregister_functions(self, metadatas: list[FunctionMetadata]) -> None:
-        """Takes functions out again, such as those of a file whose import failed half-way."""
-        with self._lock:
-            for metadata in metadatas:
-                if self._functions.get(metadata.name) is metadata:
-                    del self._functions[metadata.name]
-
     def get_function(self, name: str) -> FunctionMetadata | None:
         """The function of this name, whatever its tags; None when there is none."""
         return self._functions.get(name)

@@ -203,10 +203,12 @@ def _form_text(body: bytes, url: str, headers: Mapping[str, str]) -> bytes:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == _FORM:
         try:
-            pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+            # Bytes that are no UTF-8 come through as they are, too.
+            text = body.decode("utf-8", "surrogateescape")
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="surrogateescape")
         except ValueError:
             raise SignatureRefusedError(f"The form has more than {_MOST_FIELDS} fields") from None
-        return b"".join(name + value for name, value in sorted(set(pairs)))
+        return "".join(name + value for name, value in sorted(set(pairs))).encode("utf-8", "surrogateescape")
     if body:
         stated = parse_qs(urlsplit(url).query).get("bodySHA256", [])
         actual = hashlib.sha256(body).hexdigest()

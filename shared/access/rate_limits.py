@@ -35,10 +35,20 @@ class RateLimiter:
         Raises:
             TooManyRequestsError: the bucket is empty.
         """
+        self._buckets[name] = (self.check(name, per_minute) - 1, self._clock())
+
+    def check(self, name: str, per_minute: int) -> float:
+        """How many calls the bucket has left; arguments and error as in `take`, and nothing is counted."""
         now = self._clock()
         left, since = self._buckets.get(name, (float(per_minute), now))
         left = min(float(per_minute), left + (now - since) * per_minute / 60)
         if left < 1:
             wait = math.ceil((1 - left) * 60 / per_minute)
             raise TooManyRequestsError(f"At most {per_minute} calls a minute are taken here", retry_after=wait)
-        self._buckets[name] = (left - 1, now)
+        return left
+
+    def give_back(self, name: str) -> None:
+        """Takes back that a call was counted."""
+        if name in self._buckets:
+            left, since = self._buckets[name]
+            self._buckets[name] = (left + 1, since)

@@ -8,7 +8,7 @@ from shared.errors import FieldError, InvalidInputError
 from shared.forms.cascades import CyclicInputsError, check_cycles
 from shared.forms.choices import WrongValueError
 from shared.forms.expressions import ExpressionError, compile_expression
-from shared.forms.fitting import misfit
+from shared.forms.fitting import as_chosen, misfit
 from shared.forms.patterns import HEAVIEST_RULE, weight_of
 from shared.forms.rules import pattern_problems, rule_problems
 from shared.forms.values import is_empty, read_value
@@ -99,9 +99,22 @@ def _has_value(field: FormField) -> bool:
 def _misfits(body: FormRequest, linked: FunctionMetadata) -> Iterator[FieldError]:
     parameters = {parameter.name: parameter for parameter in parameters_of(linked)[0]}
     for index, field in enumerate(body.form_schema.fields):
-        message = misfit(field, parameters[field.name]) if field.name in parameters else None
+        if field.name not in parameters:
+            continue
+        message = misfit(field, parameters[field.name])
         if message is not None:
             yield _problem([*_place(index), "type"], "misfit", message)
+        elif field.options and field.data_provider is None and not _takes_an_option(field, linked):
+            message = f"{linked.name} takes none of these as {field.name!r}"
+            yield _problem([*_place(index), "options"], "misfit", message)
+
+
+def _takes_an_option(field: FormField, linked: FunctionMetadata) -> bool:
+    validator = plan_of(linked).validator
+    values = [[option.value] if field.multiple else option.value for option in field.options or ()]
+    return any(
+        validator.admits(field.name, as_chosen({field.name}, {field.name: each}, linked)[field.name]) for each in values
+    )
 
 
 def _field_problems(body: FormRequest) -> Iterator[FieldError]:
@@ -160,6 +173,7 @@ def _provider_problems(field: FormField, fields: dict[str, FormField], place: _L
     for name in sorted(validator.required - field.data_provider_inputs.keys()):
         message = f"{provider.name} needs {name!r}, and nothing is bound to it"
         yield _problem([*place, "dataProviderInputs", name], "missing", message)
+    parameters = {parameter.name: parameter for parameter in parameters_of(provider)[0]}
     for name, given in field.data_provider_inputs.items():
         there = [*place, "dataProviderInputs", name]
         if not validator.takes(name):
@@ -170,6 +184,10 @@ def _provider_problems(field: FormField, fields: dict[str, FormField], place: _L
                 message = "A static input needs a value" if given.value is None else problem["msg"]
                 yield _problem([*there, "value"], problem["type"], message)
         yield from _input_problems(given, fields, there)
+        source = fields.get(given.field_name or "") if given.mode == "fieldRef" else None
+        message = misfit(source, parameters[name]) if source is not None and name in parameters else None
+        if message is not None:
+            yield _problem([*there, "fieldName"], "misfit", message)
 
 
 def _input_problems(given: ProviderInput, fields: dict[str, FormField], place: _Loc) -> Iterator[FieldError]:

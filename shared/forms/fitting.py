@@ -8,17 +8,31 @@ from typing import Any, cast
 
 from pydantic_core import PydanticCustomError
 
-from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FormField, FormSchema
+from shared.models.forms import CHOICE_TYPES, DISPLAY_TYPES, FieldType, FormField, FormSchema
 from shared.parameters.json_schema import parameters_of
 from shared.parameters.text_values import decode_json
 from shared.registry import FunctionMetadata, WorkflowParameter
 
+_NUMBERS = ("int", "float")
+_MOMENTS = ("date", "datetime")
+# Types of parameters that refuse whatever a field of this type gives.
+_NEVER_GIVEN: Mapping[FieldType, tuple[str, ...]] = {
+    "number": ("string", "email", *_MOMENTS, "list"),
+    "checkbox": ("string", "email", *_NUMBERS, *_MOMENTS, "list"),
+    "email": (*_NUMBERS, "bool", *_MOMENTS),
+    "date": ("email", *_NUMBERS, "bool"),
+    "datetime": ("email", *_NUMBERS, "bool"),
+}
 _PLAIN = frozenset({"string", "int", "float", "bool", "email", "date", "datetime"})
 
 
 def misfit(field: FormField, parameter: WorkflowParameter) -> str | None:
     """Why no value of the field could be right for the parameter; None where one may be."""
-    if field.type in DISPLAY_TYPES or parameter.type not in _PLAIN:
+    if field.type in DISPLAY_TYPES or parameter.type not in (*_PLAIN, "list"):
+        return None
+    if parameter.type in _NEVER_GIVEN.get(field.type, ()):
+        return f"{parameter.name} is of type {parameter.type}, which no value of a {field.type} field is"
+    if parameter.type == "list":
         return None
     if field.type == "file":
         return f"{parameter.name} is of type {parameter.type}, and a file is given as an object: make it json"

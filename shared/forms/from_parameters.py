@@ -209,6 +209,9 @@ def _default_of(parameter: WorkflowParameter, field: FormField) -> Any:
     default = to_json(parameter.default_value) if parameter.has_default else None
     if is_empty(default) or field.type == "password":
         return None
+    if parameter.type == "json" and parameter.annotation in (None, Any, object, bytes) and field.type == "textarea":
+        # Text is what such a parameter gets, so that a default of another type would not come back as it was.
+        return None
     if parameter.type in ("json", "list") and not field.multiple and not isinstance(default, str):
         default = json.dumps(default, ensure_ascii=False)
     try:

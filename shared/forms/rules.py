@@ -77,6 +77,8 @@ def _validation_problems(field: FormField, place: _Place) -> Iterator[FieldError
             yield _without_effect([*there, name], field, types)
     if rules.message is not None and field.type in DISPLAY_TYPES:
         yield _without_effect([*there, "message"], field, "fields that can be filled in")
+    if field.required and field.type in TEXT_TYPES and rules.max is not None and rules.max < 1:
+        yield _problem([*there, "max"], "range", "is less than one character, and the field is required")
     if rules.min is not None and rules.max is not None and rules.min > rules.max:
         yield _problem([*there, "min"], "range", "is more than max")
 

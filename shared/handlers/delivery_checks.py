@@ -61,7 +61,25 @@ async def check_delivery(
         raise UnauthorizedError(str(error)) from None
 
 
+def check_own_refusals(name: str, request: HttpRequestInfo) -> None:
+    """Holds a call against those from its address that the workflow itself has refused with a 401.
+
+    Raises:
+        TooManyRequestsError: these were too many.
+    """
+    get_services().refusals.check(_of_address(request, name), get_settings().public_rate_per_minute)
+
+
+def count_own_refusal(name: str, request: HttpRequestInfo) -> None:
+    """Counts a call that the workflow itself has refused with a 401, for its address and not for all callers."""
+    services = get_services()
+    services.refusals.take(_of_address(request, name), get_settings().public_rate_per_minute)
+    services.rates.give_back(f"public:{name}")
+
+
 def _count_refused(request: HttpRequestInfo) -> None:
-    settings = get_settings()
-    address = client_address(request.headers, hosted=settings.hosted)
-    get_services().refusals.take(address, settings.public_rate_per_minute)
+    get_services().refusals.take(_of_address(request), get_settings().public_rate_per_minute)
+
+
+def _of_address(request: HttpRequestInfo, *parts: str) -> str:
+    return " ".join([client_address(request.headers, hosted=get_settings().hosted), *parts])

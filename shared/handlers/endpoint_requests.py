@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.context import HttpRequestInfo
+from shared.errors import UnsupportedMediaTypeError
 from shared.handlers.blanks import without_blanks
 from shared.handlers.encoded_fields import FieldValues, joined
 from shared.handlers.media_types import MediaType
@@ -97,6 +98,10 @@ async def parameters_of(request: HttpRequestInfo, query: FieldValues, metadata: 
     """
     takes = _taken_by(metadata)
     body = await read_body(request.headers, request.body)
+    if body.kind == "bytes" and not plan_of(metadata).takes_context:
+        # By `context.request` alone it could be read.
+        media = MediaType.of(request.headers).name[:100]
+        raise UnsupportedMediaTypeError(f"{metadata.name} takes no {media}; send JSON, a form, multipart or text")
     values = without_blanks(query, metadata)
     for name in takes.joined & values.keys():
         values[name] = joined(values[name])

@@ -13,7 +13,7 @@ from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest
 from shared.errors import ForbiddenError, FunctionNotFoundError, MethodNotAllowedError, UnauthorizedError
 from shared.executions.idempotency import IdempotencyKey
-from shared.handlers.delivery_checks import check_delivery
+from shared.handlers.delivery_checks import check_delivery, check_own_refusals, count_own_refusal
 from shared.handlers.encoded_fields import FieldValues
 from shared.handlers.endpoint_answers import failure_of_run
 from shared.handlers.endpoint_requests import parameters_of, without_secrets, without_token
@@ -77,6 +77,9 @@ async def call_endpoint(
             request, query = without_token(request, query, verification)
         else:
             verification = None
+    checks_itself = principal.is_public and verification is None
+    if checks_itself:
+        check_own_refusals(name, request)
     _count(principal, name, is_verified=verification is not None)
     given = await parameters_of(request, query, metadata)
     token = secrets.token_urlsafe(32) if principal.is_public else None
@@ -101,6 +104,8 @@ async def call_endpoint(
             # As its first answer was, whatever has become of it; the token of that is stored nowhere.
             own = {"status": ExecutionStatus.PENDING} if metadata.execution_mode == "async" else {}
         return replace(executed, answer=executed.answer.model_copy(update=own))
+    if checks_itself and executed.user_status == UnauthorizedError.status:
+        count_own_refusal(name, request)
     failure = failure_of_run(executed.answer, executed.user_status, is_public=principal.is_public)
     return replace(executed, failure=failure)
 

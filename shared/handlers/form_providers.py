@@ -17,7 +17,7 @@ from shared.parameters.validation import plan_of
 from shared.registry import DATA_PROVIDER, FunctionMetadata, get_registry
 
 # A value that is not among the options at hand is looked for; so many of one field at most.
-_MOST_SEARCHES = 20
+MOST_SEARCHES = 100
 
 
 class FormProviders:
@@ -83,7 +83,7 @@ class FormProviders:
         options = offered((await ask_provider(provider, inputs, self._principal)).options)
         if value is None or "search" in inputs or not takes_input(provider, "search"):
             return options
-        missing = Choices(options).missing(value)[:_MOST_SEARCHES]
+        missing = Choices(options).missing(value)[:MOST_SEARCHES]
         answers = await asyncio.gather(
             *(ask_provider(provider, {**inputs, "search": text_of(each)}, self._principal) for each in missing)
         )

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Mapping
+from email.utils import collapse_rfc2231_value, decode_rfc2231
 from typing import Any
+from urllib.parse import unquote
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -14,6 +18,7 @@ from shared.handlers.file_names import clean_file_name
 from shared.handlers.media_types import ANY_BYTES, UTF_8, MediaType, decoded_text
 
 _NAMELESS = "file"
+_EXTENDED_NAME = re.compile(rb""";\s*filename\*\s*=\s*"?([^;"]*)""", re.IGNORECASE)
 # What browsers write for these characters in a name.
 # https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
 _ESCAPED = (("%0D", "\r"), ("%0A", "\n"), ("%22", '"'))
@@ -98,20 +103,22 @@ class _Reader:
         self._content.append(data[start:end])
 
     def _end(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition"))
+        disposition = self._headers.get(b"content-disposition", b"")
+        _, options = parse_options_header(disposition)
         if b"name" not in options:
             raise BadRequestError("A part of the multipart body has no name in its Content-Disposition")
         name = _unescaped(decoded_text(options[b"name"], UTF_8, "A field's name"))
         kind = self._headers.get(b"content-type", b"").decode("latin-1")
         content = b"".join(self._content)
-        if b"filename" not in options:
+        file_name = _file_name_in(disposition, options)
+        if file_name is None:
             media = MediaType.read(kind)
             text = decoded_text(content, media.codec or UTF_8, f"The field {name[:100]!r}")
             self._take(name, text, len(text))
-        elif options[b"filename"] or content:
+        elif file_name or content:
             encoded = base64.b64encode(content).decode("ascii")
             file = {
-                "name": clean_file_name(_unescaped(options[b"filename"].decode(UTF_8, "replace"))) or _NAMELESS,
+                "name": clean_file_name(file_name) or _NAMELESS,
                 "contentType": MediaType.read(kind).name if kind else ANY_BYTES,
                 "size": len(content),
                 "content": encoded,
@@ -128,6 +135,20 @@ class _Reader:
 
     def _end_all(self) -> None:
         self.has_ended = True
+
+
+def _file_name_in(disposition: bytes, options: Mapping[bytes, bytes]) -> str | None:
+    """The name of a part that is a file; None for a field.
+
+    `filename*` (RFC 5987) is not for forms by RFC 7578, section 4.2, and is what some libraries send all the same.
+    """
+    if b"filename" in options:
+        return _unescaped(options[b"filename"].decode(UTF_8, "replace"))
+    extended = _EXTENDED_NAME.search(disposition)
+    if extended is None:
+        return None
+    charset, _, text = decode_rfc2231(extended[1].decode("latin-1"))
+    return collapse_rfc2231_value((charset or UTF_8, "", unquote(text, "latin-1")))
 
 
 def _unescaped(name: str) -> str:

@@ -57,10 +57,15 @@ class FormOption(ApiModel):
     value: Any
 
 
+def _none_if_blank(pattern: str | None) -> str | None:
+    """Form builders send an empty pattern for none; as one it would take nothing but an empty text."""
+    return pattern or None
+
+
 class FieldValidation(ApiModel):
     """Rules of a field: `min` and `max` bound a number, or the length of a text."""
 
-    pattern: str | None = Field(default=None, max_length=500)
+    pattern: Annotated[str | None, AfterValidator(_none_if_blank)] = Field(default=None, max_length=500)
     min: float | None = None
     max: float | None = None
     message: str | None = Field(default=None, max_length=500)
@@ -343,7 +348,7 @@ class UploadUrlRequest(ApiModel):
     model_config = example({"fileName": "offer.pdf", "contentType": "application/pdf", "fileSize": 48_213})
 
     file_name: str = Field(min_length=1, max_length=255)
-    content_type: str = Field(default="", max_length=200)
+    content_type: str = Field(default="", max_length=200, pattern=r"^[ -~]*$")
     file_size: int = Field(ge=0)
     field: FieldName | None = None
 

@@ -16,10 +16,13 @@ from pydantic_core import PydanticCustomError
 
 Validate = Callable[[Any], Any]
 
+_BEGINNINGS = frozenset('{["-0123456789')
+
 
 def decode_json(value: Any) -> Any:
     """JSON text as its value; other text stays, but for what can only be meant as JSON."""
-    if not isinstance(value, str):
+    # To have it read costs much where it is refused, and lists may be long.
+    if not isinstance(value, str) or not _may_be_json(value):
         return value
     try:
         return _loads(value)
@@ -140,6 +143,10 @@ def _finite_float(text: str) -> float:
     if math.isinf(value):
         raise ValueError("too large")
     return value
+
+
+def _may_be_json(text: str) -> bool:
+    return text.lstrip()[:1] in _BEGINNINGS or text.strip() in ("true", "false", "null")
 
 
 def _looks_like_structure(text: str) -> bool:

@@ -147,7 +147,7 @@ def value_type(parameter: WorkflowParameter) -> Any:
     # The rules stand next to the type itself, so that their messages speak of characters, items or numbers.
     arguments = {_FIELD_ARGUMENTS[rule]: rules[rule] for rule in _FIELD_ARGUMENTS if rule in rules}
     steps: list[Any] = [Field(**arguments)] if arguments else []
-    if "pattern" in rules:
+    if rules.get("pattern"):
         steps.append(_matching(rules["pattern"]))
     steps.extend(kind.steps)
     if "enum" in rules:

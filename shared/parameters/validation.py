@@ -95,7 +95,7 @@ class ParameterValidator:
         try:
             self._validate({name: value})
         except ValidationError as error:
-            return next((problem for problem in _field_errors(error) if problem["loc"][:1] == [name]), None)
+            return next((problem for problem in _field_errors(error)[0] if problem["loc"][:1] == [name]), None)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `validate`
             return _validator_failed(error)
         return None
@@ -115,6 +115,7 @@ class ParameterValidator:
         if not (values or self._names or self._fillers):
             return {}
         problems: list[FieldError] = []
+        more = 0
         if self._aliases:
             values, problems = self._by_own_names(values)
         given = {
@@ -124,18 +125,21 @@ class ParameterValidator:
         }
         extra = {name: value for name, value in values.items() if name not in self._names}
         if not self._accepts_extra or self._reserved in extra:
-            problems += self._unknown([name for name in extra if not self._accepts_extra or name == self._reserved])
+            unknown = [name for name in extra if not self._accepts_extra or name == self._reserved]
+            problems += self._unknown(unknown[:_MAX_ERRORS])
+            more = max(0, len(unknown) - _MAX_ERRORS)
         if self._extra is not None and not problems:
-            extra, problems = self._valid_extra(extra)
+            extra, problems, more = self._valid_extra(extra)
         try:
             valid = cast("dict[str, Any]", self._validate(given))
         except ValidationError as error:
-            raise _refusal(_field_errors(error) + problems) from None
+            found, others = _field_errors(error)
+            raise _refusal(found + problems, more + others) from None
         except (Exception, SystemExit) as error:
             # A validator of the author's own, in a class that the signature names.
             raise _refusal([_validator_failed(error), *problems]) from error
         if problems:
-            raise _refusal(problems)
+            raise _refusal(problems, more)
         valid.update(extra)
         for name, default in self._defaults.items():
             if name not in valid:
@@ -158,15 +162,15 @@ class ParameterValidator:
             found[own] = value
         return found, problems
 
-    def _valid_extra(self, extra: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
+    def _valid_extra(self, extra: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError], int]:
         assert self._extra is not None
         given = {name: value for name, value in extra.items() if value is not None or self._extra_is_nullable}
         try:
-            return cast("dict[str, Any]", self._extra.validate_python(given)), []
+            return cast("dict[str, Any]", self._extra.validate_python(given)), [], 0
         except ValidationError as error:
-            return {}, _field_errors(error)
+            return {}, *_field_errors(error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `validate`
-            return {}, [_validator_failed(error)]
+            return {}, [_validator_failed(error)], 0
 
     def _unknown(self, names: Sequence[str]) -> list[FieldError]:
         known = [*self._names, *self._aliases]
@@ -255,17 +259,21 @@ def _as_argument(kind: Any, default: Any) -> Any:
         return default
 
 
-def _refusal(errors: list[FieldError]) -> InvalidInputError:
-    if len(errors) > _MAX_ERRORS:
-        more = FieldError(loc=[], type="too_many_errors", msg=f"{len(errors) - _MAX_ERRORS} more are not shown")
-        errors = [*errors[:_MAX_ERRORS], more]
+def _refusal(errors: list[FieldError], more: int = 0) -> InvalidInputError:
+    """The error that names what is wrong, and says how many `more` there are besides."""
+    more += max(0, len(errors) - _MAX_ERRORS)
+    if more:
+        told = FieldError(loc=[], type="too_many_errors", msg=f"{more} more are not shown")
+        errors = [*errors[:_MAX_ERRORS], told]
     names = ", ".join(dict.fromkeys(str(error["loc"][0]) for error in errors if error["loc"]))
     return InvalidInputError(f"The parameters are not valid: {names}" if names else errors[0]["msg"], errors)
 
 
-def _field_errors(error: ValidationError) -> list[FieldError]:
+def _field_errors(error: ValidationError) -> tuple[list[FieldError], int]:
+    """The first errors, and how many more there are: a list of a million wrong items has as many."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [_field_error(list(part["loc"]), part["type"], part["msg"]) for part in found]
+    shown = [_field_error(list(part["loc"]), part["type"], part["msg"]) for part in found[:_MAX_ERRORS]]
+    return shown, len(found) - len(shown)
 
 
 def _field_error(loc: list[str | int], kind: str, message: str) -> FieldError:

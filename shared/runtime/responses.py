@@ -84,7 +84,10 @@ def _body(given: Any, mask: SecretMask, tell: Tell) -> Any:
     if given is None:
         return None
     if isinstance(given, str):
-        return mask.text(given.encode("utf-8", "backslashreplace").decode())
+        text = given.encode("utf-8", "backslashreplace").decode()
+        if text != given:
+            tell("warning", "The answer's body has characters that can't be sent; they were written as \\u…")
+        return mask.text(text)
     if isinstance(given, (bytes, bytearray, memoryview)):
         return mask.raw(bytes(cast("bytes", given)))
     # Where it is no plain JSON, it is converted once: an iterator is used up by that.
@@ -101,6 +104,9 @@ def _body(given: Any, mask: SecretMask, tell: Tell) -> Any:
 def _headers(given: Any, mask: SecretMask, tell: Tell) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in _pairs(given, tell):
+        if value is None:
+            tell("warning", f"The header {_shown(name)} was left out: its value is None")
+            continue
         # The value may be a secret, and the name of one that can't be sent anything at all.
         if not _NAME.fullmatch(name):
             tell("warning", f"A header was left out, since {_shown(name)} can't be the name of one")
@@ -120,19 +126,23 @@ def _headers(given: Any, mask: SecretMask, tell: Tell) -> dict[str, str]:
     return headers
 
 
-def _pairs(given: Any, tell: Tell) -> Iterable[tuple[str, str]]:
+def _pairs(given: Any, tell: Tell) -> Iterable[tuple[str, str | None]]:
     if given is None:
         return []
     try:
         pairs = list(cast("Mapping[Any, Any]", given).items() if isinstance(given, Mapping) else given)
-        return [(str(name), _text(value).strip()) for name, value in pairs]
+        return [(str(name), _text(str(name), value, tell)) for name, value in pairs]
     except Exception as error:  # noqa: BLE001 - whatever the values' own methods raise
         tell("warning", f"All headers were left out: they are no mapping of names to text ({type(error).__name__})")
         return []
 
 
-def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _text(name: str, value: Any, tell: Tell) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, (str, bytes, int, float)):
+        tell("info", f"The value of the header {_shown(name)} is a {type(value).__name__} and was made text")
+    return (value.decode("latin-1") if isinstance(value, bytes) else str(value)).strip()
 
 
 def _shown(given: Any) -> str:

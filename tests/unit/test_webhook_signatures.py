@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 
@@ -75,6 +76,18 @@ def test_twilios_own_example_is_accepted_also_where_tls_ended_in_front_of_the_ap
     assert passes(declared, TWILIO, TWILIO_BODY, "http://inside/?foo=1&bar=2", "12345")
     assert not passes("twilio:S", TWILIO, TWILIO_BODY, TWILIO_URL + "&code=x", "12345")
     assert not passes("twilio:S", TWILIO, TWILIO_BODY + b"&More=1", TWILIO_URL, "12345")
+
+
+@pytest.mark.parametrize("text", ["é", "日本", "🙂", "%FF"])
+def test_a_signed_form_may_have_any_text(text: str):
+    sent = text if text.startswith("%") else quote(text)
+    content = TWILIO_URL.encode() + b"Body" + unquote_to_bytes(sent) + b"To+1"
+    headers = {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-twilio-signature": base64.b64encode(sign(content, "sha1")).decode(),
+    }
+    assert passes("twilio:S", headers, f"To=%2B1&Body={sent}".encode(), TWILIO_URL)
+    assert not passes("twilio:S", headers, f"To=%2B1&Body={sent}x".encode(), TWILIO_URL)
 
 
 def test_a_json_body_of_twilios_counts_by_its_sha256_in_the_address():

@@ -29,6 +29,7 @@ from tests.support.executions import new_record
 App = Callable[[], Storage]
 FILE = "flows_of_the_test.py"
 BROKEN = "x = 1\ndef broken(:\n"
+MISSING = "There is no workflow named 'late'; did you mean 'add_later'? A file of the workspace could not be loaded"
 LATE = """
 from shared.decorators import workflow
 
@@ -78,7 +79,9 @@ async def test_a_missing_workflow_names_the_broken_files_to_administrators(flows
     answer = await call("workflows_execute", body={"workflowName": "late"})
     assert (answer.status, answer.body["error"]) == (404, "NotFound")
     message = answer.body["message"]
-    assert message.startswith("There is no workflow named 'late'. A file of the workspace could not be loaded: ")
+    assert message.startswith(
+        "There is no workflow named 'late'; did you mean 'add_later'? A file of the workspace could not be loaded: "
+    )
     assert "late_of_the_test.py, line 2: SyntaxError" in message
     (error,) = answer.body["details"]["loadErrors"]
     assert (error["file"], error["line"]) == ("late_of_the_test.py", 2)
@@ -166,7 +169,7 @@ async def test_a_queued_run_does_not_wait_for_ever(flows: Flows):
     await deliver(record.execution_id)
     ended = await get_execution(record.execution_id, ADMIN)
     assert (ended.status, ended.error_type) == ("Failed", "NotFound")
-    assert ended.error == "There is no workflow named 'late'. A file of the workspace could not be loaded"
+    assert ended.error == MISSING
 
 
 async def test_a_lost_run_keeps_its_retries_while_its_file_is_broken(flows: Flows, monkeypatch: pytest.MonkeyPatch):

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from shared.handlers import delivery_checks
 from shared.handlers.configuration_handlers import set_config
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.services import get_services
@@ -34,6 +35,7 @@ DOORS = """
 from shared.context import EndpointResponse, ExecutionContext
 from shared.decorators import workflow
 from shared.errors import UserError
+from shared.webhooks import verify_github
 
 GITHUB = {"verify": "github:GITHUB", "dedupe_header": "X-GitHub-Delivery", "endpoint_enabled": True}
 runs = []
@@ -70,6 +72,12 @@ def unset():
           verify='token:{"query": "token", "secret": "GITHUB"}')
 def told(context: ExecutionContext, **others):
     return {"others": others, "query": dict(context.request.query)}
+
+
+@workflow(name="checks_itself", execution_mode="sync", endpoint_enabled=True, public_endpoint=True)
+async def checks_itself(context: ExecutionContext, **others):
+    verify_github(await context.get_secret("GITHUB"), context.request)
+    return "in"
 
 
 @workflow(name="asked", execution_mode="sync", endpoint_enabled=True, public_endpoint=True,
@@ -137,6 +145,17 @@ async def test_refused_deliveries_use_up_none_of_the_rate_of_right_ones(doors: A
     forged = [await deliver("pushed", **{"x-hub-signature-256": "sha256=0"}) for _ in range(4)]
     assert [answer.status for answer in forged] == [401, 401, 429, 429]
     assert [(await deliver("pushed")).status for _ in range(4)] == [200, 200, 200, 200]
+
+
+async def test_what_a_workflow_refuses_itself_uses_up_none_of_the_rate_of_right_ones(
+    doors: App, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PUBLIC_RATE_PER_MINUTE", "3")
+    monkeypatch.setattr(delivery_checks, "client_address", lambda headers, hosted: headers["x-from"])
+    get_settings.cache_clear()
+    forged = [await deliver("checks_itself", **{"x-hub-signature-256": "sha256=0", "x-from": "a"}) for _ in range(5)]
+    assert [answer.status for answer in forged] == [401, 401, 401, 429, 429]
+    assert [(await deliver("checks_itself", **{"x-from": "b"})).status for _ in range(3)] == [200, 200, 200]
 
 
 async def test_the_rate_of_right_ones_is_that_of_a_key(doors: App, monkeypatch: pytest.MonkeyPatch):

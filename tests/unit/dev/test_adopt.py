@@ -430,8 +430,8 @@ def test_a_function_that_would_not_be_registered_is_named(tmp_path: Path, capsys
     )
     assert command(tmp_path) == 0
     (tmp_path / "b.py").write_text(
-        "from shared.decorators import workflow\nfrom shared import registry\n\n@workflow(name='b')\ndef b(): ...\n"
-        "\nregistry.get_registry().unregister_functions(registry.get_registry().get_all_functions())\n"
+        "from shared.decorators import workflow\nfrom shared.registry import get_registry\n\n@workflow(name='b')\n"
+        "def b(): ...\n\nget_registry().registered.pop()\n"
     )
     assert command(tmp_path) == 1
     assert "b.py:4: b is decorated, and would not be registered here" in capsys.readouterr().out

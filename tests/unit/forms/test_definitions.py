@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from shared.errors import InvalidInputError
 from shared.forms.definitions import check_definition
 from shared.forms.fitting import arguments_of
-from shared.models.forms import FormRequest, FormSchema
+from shared.models.forms import FieldValidation, FormRequest, FormSchema
 from shared.parameters.validation import plan_of
 from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, WorkflowParameter, staging
 
@@ -41,6 +41,12 @@ ONE = {"options": [{"label": "one", "value": 1}]}
     ("field", "annotation"),
     [
         ({"type": "datetime"}, date),
+        ({"type": "number"}, str),
+        ({"type": "number"}, list[str]),
+        ({"type": "checkbox"}, int),
+        ({"type": "checkbox"}, date),
+        ({"type": "email"}, date),
+        ({"type": "date"}, int),
         ({"type": "file"}, str),
         ({"type": "multiselect", **ONE}, int),
         ({"type": "select", "multiple": True, **ONE}, int),
@@ -69,6 +75,26 @@ def test_a_field_whose_values_its_parameter_never_takes_is_refused_when_the_form
 )
 def test_a_field_whose_values_its_parameter_takes_is_saved(field: dict[str, Any], annotation: Any):
     assert problems(field, annotation) == set()
+
+
+@pytest.mark.parametrize(
+    ("field", "annotation"),
+    [
+        ({"type": "select", "options": [{"label": "a", "value": "a"}]}, int),
+        ({"type": "radio", "options": [{"label": "p", "value": "purple"}]}, Literal["red", "blue"]),
+        ({"type": "multiselect", "options": [{"label": "a", "value": "a"}]}, list[int]),
+    ],
+)
+def test_options_of_which_the_parameter_takes_none_are_refused(field: dict[str, Any], annotation: Any):
+    assert problems(field, annotation) == {("options", "misfit")}
+
+
+def test_a_required_text_must_be_able_to_have_a_character():
+    assert problems({"type": "text", "required": True, "validation": {"max": 0}}) == {("max", "range")}
+
+
+def test_an_empty_pattern_is_none():
+    assert FieldValidation(pattern="").pattern is None
 
 
 def test_a_password_has_no_default_and_is_never_in_an_address():

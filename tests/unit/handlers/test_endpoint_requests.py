@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared.context import ExecutionContext, HttpRequestInfo
+from shared.errors import UnsupportedMediaTypeError
 from shared.handlers.encoded_fields import FieldValues
 from shared.handlers.endpoint_requests import GivenParameters, parameters_of, without_secrets
 from shared.registry import WORKFLOW, FunctionMetadata
@@ -142,9 +143,13 @@ async def test_several_values_of_one_query_parameter_are_a_list_and_one_text_for
     assert (await given(plain, query={"a": ["1,5", "2"], "b": ["x", "y"]})).values == {"a": ["1,5", "2"], "b": "x,y"}
 
 
-async def test_bytes_are_only_in_the_request():
-    assert await given(whole, b"\x00\x01", "application/octet-stream") == GivenParameters({}, ())
-    assert await given(whole, b"%PDF", "application/pdf") == GivenParameters({}, ())
+async def test_bytes_are_only_in_the_request_and_refused_where_that_is_not_seen():
+    def sees(context: ExecutionContext, name: str = "") -> None: ...
+
+    for content, kind in ((b"\x00\x01", "application/octet-stream"), (b"%PDF", "application/pdf")):
+        assert await given(sees, content, kind) == GivenParameters({}, ())
+        with pytest.raises(UnsupportedMediaTypeError, match=kind):
+            await given(whole, content, kind)
 
 
 def test_workflow_code_sees_no_proof_of_who_the_caller_is():

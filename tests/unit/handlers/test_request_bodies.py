@@ -143,6 +143,12 @@ def test_a_forms_text_comes_as_it_was_written(text: str, padding: int, charset: 
     assert asyncio.run(read(body, f"{FORM}; charset={charset}")).value == expected
 
 
+async def test_a_file_is_known_by_its_name_in_either_way():
+    head = "Content-Disposition: form-data; name=\"doc\"; filename*=utf-8''%C3%A9.png"
+    found = await read(multipart((head, b"\x89PNG")), BOUNDARY)
+    assert (found.value["doc"]["name"], found.value["doc"]["size"]) == ("é.png", 4)
+
+
 async def test_multipart_gives_fields_and_files():
     body = multipart(
         field("name", "Ada é".encode()),

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, SecretStr, TypeAdapter, field_validator
 
 from shared.errors import DefinitionError, FieldError, InvalidInputError
+from shared.parameters import validation
 from shared.parameters.signatures import read_signature
 from shared.parameters.types import check_parameter, offered_choices
 from shared.parameters.validation import ParameterValidator
-from shared.registry import WorkflowParameter
+from shared.registry import FunctionMetadata, WorkflowParameter
 
 
 def declared(kind: str, name: str = "p", **fields: Any) -> WorkflowParameter:
@@ -577,3 +578,19 @@ def test_a_call_builds_nothing_anew(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(f"{module}.TypeAdapter", built)
     assert validator.validate(values) == values
     built.assert_not_called()
+
+
+def test_very_many_wrong_items_are_answered_in_few_words_and_no_more_are_made(monkeypatch: pytest.MonkeyPatch):
+    def takes(v: list[int]) -> None: ...
+
+    made = Mock(side_effect=validation._field_error), Mock(side_effect=validation._unknown)
+    monkeypatch.setattr(validation, "_field_error", made[0])
+    monkeypatch.setattr(validation, "_unknown", made[1])
+    validator = validation.plan_of(FunctionMetadata(name="takes", function=takes, tags=["workflow"])).validator
+    many: dict[str, Any] = {f"n{number}": 1 for number in range(10_000)}
+    for values, count in (({"v": ["x"] * 10_000}, 10_000), (many, 10_001)):
+        with pytest.raises(InvalidInputError) as refused:
+            validator.validate(values)
+        assert len(refused.value.errors) == 101
+        assert refused.value.errors[-1]["msg"] == f"{count - 100} more are not shown"
+    assert made[0].call_count + made[1].call_count <= 300
