@@ -124,10 +124,10 @@ class Loader:
             LoadError(metadata.source_file or metadata.name, metadata.source_line, problem)
             for metadata, problem in registry.unknown_providers()
         ]
-        loaded = replace(loaded, errors=list(dict.fromkeys([*loaded.errors, *unknown])))
+        # These functions are there: nobody who misses another has to hear of them.
         registry.load_errors = loaded.errors
         get_registry().replace_all(registry)
-        return loaded
+        return replace(loaded, errors=list(dict.fromkeys([*loaded.errors, *unknown])))
 
     def _imports_of(self, attempt: Attempt) -> dict[str, frozenset[str] | None]:
         found: dict[str, frozenset[str] | None] = {}
