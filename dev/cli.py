@@ -17,6 +17,7 @@ DEFAULT_STORAGE_PORT = 10000
 # What each command needs besides Python itself.
 _NEEDS_PYTHON = {"start", "test", "bench", "chaos", "fuzz", "run", "check", "types", "adopt"}
 _NEEDS_NODE = {"start", "test", "bench", "chaos", "fuzz", "types"}
+_NEEDS_TESTS = {"test", "bench", "chaos", "fuzz"}
 # What runs the user's workflows, and so needs what they need.
 _NEEDS_WORKSPACE = {"start", "run", "check"}
 # Their arguments belong to somebody else, also those that look like options.
@@ -47,7 +48,12 @@ def _run(options: argparse.Namespace, arguments: list[str]) -> int:
     needs_python = options.command in _NEEDS_PYTHON
     os.chdir(PROJECT)
     workspace = workspace_folder(local_environment(os.environ)) if options.command in _NEEDS_WORKSPACE else None
-    set_up(python=needs_python, node=options.command in _NEEDS_NODE, workspace=workspace)
+    set_up(
+        python=needs_python,
+        node=options.command in _NEEDS_NODE,
+        tests=options.command in _NEEDS_TESTS,
+        workspace=workspace,
+    )
     if needs_python and not is_inside():
         return _run_inside(arguments)
     return importlib.import_module(f"dev.commands.{options.command}").main(options)

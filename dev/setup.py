@@ -36,6 +36,7 @@ LOGS = PROJECT / ".dev"
 NODE_NEEDED = 20
 WORKSPACE_REQUIREMENTS = "requirements.txt"
 _STAMP = ".setup-stamp"
+_TESTS_STAMP = ".setup-stamp-tests"
 _WORKSPACE_STAMP = ".workspace-stamp"
 _LOOK_SECONDS = 0.1
 # An installation that says nothing for longer than this looks like one that hangs.
@@ -152,11 +153,12 @@ class SetupJob:
         return f"Setting up {self._name} failed: {reason} (all of it in {self._log.relative_to(PROJECT)})"
 
 
-def set_up(*, python: bool, node: bool, workspace: Path | None = None) -> None:
+def set_up(*, python: bool, node: bool, tests: bool = False, workspace: Path | None = None) -> None:
     """Makes what is asked for and not there yet, side by side.
 
     Args:
         python: whether the virtual environment is needed.
+        tests: whether it is to have what the platform's own tests need, too.
         node: whether the Node.js tools are.
         workspace: the folder whose requirements.txt, if it has one, is installed besides; None for none.
 
@@ -169,7 +171,7 @@ def set_up(*, python: bool, node: bool, workspace: Path | None = None) -> None:
         # Node.js first: when it is missing, that is said before anything takes its time.
         _install(
             "Setting up the development environment (once; it takes a minute or two)",
-            (_begin_node if node else None, _begin_python if python else None),
+            (_begin_node if node else None, (lambda: _begin_python(tests=tests)) if python else None),
         )
         if workspace is not None:
             _install("Installing what workflows need", (lambda: _begin_workspace(workspace),))
@@ -238,14 +240,17 @@ def is_inside() -> bool:
     return Path(sys.prefix).resolve() == VENV.resolve()
 
 
-def _begin_python() -> SetupJob | None:
+def _begin_python(*, tests: bool) -> SetupJob | None:
     stamp = _hash(*sorted(PROJECT.glob("requirements*.txt")))
-    if _is_current(VENV, stamp) and venv_python().exists():
+    # What is there for the tests is enough for all else.
+    stamps = (_TESTS_STAMP,) if tests else (_STAMP, _TESTS_STAMP)
+    if venv_python().exists() and any(_is_current(VENV, stamp, name) for name in stamps):
         return None
-    steps = [Step("installing into .venv", [*_pip_install(), "-r", "requirements-dev.txt"])]
+    requirements = "requirements-test.txt" if tests else "requirements-dev.txt"
+    steps = [Step("installing into .venv", [*_pip_install(), "-r", requirements])]
     if not _works([str(venv_python()), "-m", "pip", "--version"]):
         steps.insert(0, Step("making .venv", [sys.executable, "-m", "venv", "--clear", str(VENV)]))
-    return SetupJob("Python packages", steps, VENV / _STAMP, stamp)
+    return SetupJob("Python packages", steps, VENV / stamps[0], stamp)
 
 
 def _begin_workspace(folder: Path) -> SetupJob | None:

@@ -164,6 +164,15 @@ def test_what_workflows_need_is_installed_once_and_again_when_it_changes(
     assert "Workspace packages: installing requirements.txt of workspace/ into .venv" in capsys.readouterr().out
 
 
+def test_what_the_platforms_tests_need_is_installed_for_them_alone_and_once(project: Path, environment: Path) -> None:
+    assert environment
+    for _ in range(2):
+        set_up(python=True, node=False, tests=True)
+    set_up(python=True, node=False)
+    (only,) = (project / "calls").read_text().splitlines()
+    assert only.endswith(" -r requirements-test.txt")
+
+
 def test_what_can_not_be_installed_for_workflows_is_said(project: Path, environment: Path) -> None:
     (environment / "requirements.txt").write_text("no-such-package-as-this\n")
     python = project / ".venv" / "bin" / "python"
