@@ -304,3 +304,14 @@ async def test_one_run_does_not_see_the_logs_of_another(run_function: Execute):
     first, second = await asyncio.gather(run_function(talk, who="a"), run_function(talk, who="b"))
     assert messages(first) == [f"a {number}" for number in range(100)]
     assert messages(second) == [f"b {number}" for number in range(100)]
+
+
+async def test_who_wants_to_hears_of_what_user_code_raised(run_function: Execute):
+    heard: list[BaseException] = []
+
+    def fails() -> None:
+        raise ValueError("so it is")
+
+    result = await run_function(fails, control=RunControl(on_error=heard.append))
+    assert (result.status, result.error_message) == ("Failed", "so it is")
+    assert [str(error) for error in heard] == ["so it is"]
