@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from dev.examples import copy_examples
 from shared.settings.environment import get_settings
 from shared.storage import Storage
 from tests.support.calls import call
 
 App = Callable[[], Storage]
 
-EXAMPLES = Path(__file__).parents[3] / "workspace" / "examples"
 VALUES: dict[str, Any] = {
     "text": "abc",
     "textarea": '{"name": "offer.pdf", "size": 3}',
@@ -33,7 +33,7 @@ CHOSEN = {"country": "de", "city": "Berlin"}
 @pytest.fixture
 def local(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """The app with the examples in its workspace, called by an administrator."""
-    shutil.copytree(EXAMPLES, tmp_path / "flows" / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(copy_examples(tmp_path / "shipped") / "examples", tmp_path / "flows" / "examples")
     monkeypatch.setenv("AUTH_MODE", "development")
     get_settings.cache_clear()
     forget_examples()

@@ -34,6 +34,7 @@ from dev.adoption.plan import FilePlan, plan_of
 from dev.adoption.tree import Tree, look
 from dev.cli import main as dev
 from dev.commands import adopt
+from dev.examples import copy_examples
 from shared.registry import FunctionRegistry, staging
 from shared.testing import run
 
@@ -146,11 +147,12 @@ def test_check_of_what_fits_exits_with_0(tmp_path: Path, capsys: pytest.CaptureF
     assert "nothing left to do" in capsys.readouterr().out
 
 
-def test_our_own_workspace_fits(capsys: pytest.CaptureFixture[str]):
-    before = contents(ROOT / "workspace")
-    assert command(ROOT / "workspace", check=True) == 0
+def test_our_own_examples_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    examples = copy_examples(tmp_path / "shipped")
+    before = contents(examples)
+    assert command(examples, check=True) == 0
     assert "left to do" not in capsys.readouterr().out.replace("nothing left to do", "")
-    assert contents(ROOT / "workspace") == before
+    assert contents(examples) == before
 
 
 def test_what_does_not_exist_here_is_named_with_its_line_and_what_to_do(
