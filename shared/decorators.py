@@ -10,7 +10,10 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast, overload
 
-from shared.decorator_arguments import (
+from shared.errors import DefinitionError
+from shared.logs.capture import is_inside_run
+from shared.parameters.annotation_checks import check_annotation
+from shared.parameters.declarations import (
     check,
     check_at,
     check_choice,
@@ -22,9 +25,6 @@ from shared.decorator_arguments import (
     known_arguments,
     texts_of,
 )
-from shared.errors import DefinitionError
-from shared.logs.capture import is_inside_run
-from shared.parameters.annotation_checks import check_annotation
 from shared.parameters.signatures import FunctionSignature, read_signature
 from shared.parameters.types import check_parameter
 from shared.registry import (
@@ -42,7 +42,7 @@ from shared.registry import (
 )
 from shared.schedules.expressions import check_schedule
 from shared.suggestions import did_you_mean
-from shared.webhook_signatures import check_deliveries
+from shared.webhooks.signatures import check_deliveries
 
 VALID_PARAM_TYPES = ("string", "int", "bool", "float", "json", "list", "email", "date", "datetime")
 VALID_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -220,7 +220,7 @@ def workflow(
         public_endpoint: whether the endpoint takes calls without any key.
         source: where the function comes from; left out, by where its file lies.
         verify: how a call of the endpoint proves who sent it, such as `github:SECRET_NAME`; see
-            `shared.webhook_signatures`. Checked before anything is recorded or answered.
+            `shared.webhooks.signatures`. Checked before anything is recorded or answered.
         dedupe_header: the header that holds the id of a delivery: one that comes again gets the first run's answer.
 
     Raises:

@@ -22,6 +22,7 @@ from shared.data_providers.cache_key import cache_key
 from shared.data_providers.options import options_of
 from shared.errors import FunctionNotFoundError, InvalidInputError, ProviderFailedError
 from shared.execution_request import ExecutionRequest, RunControl, note_left_out
+from shared.forms.uploaded_files import FileStore, GivenFiles
 from shared.logs.capture import capture_into
 from shared.logs.masking import SecretMask
 from shared.models.executions import ExecutionStatus
@@ -40,7 +41,6 @@ from shared.scripts import DEFAULT_SCRIPT_NAME, Script, ScriptRun, check_script_
 from shared.serialization import result_to_json
 from shared.settings.environment import DATA_PROVIDER_LIMIT_SECONDS, get_settings
 from shared.telemetry import execution_span
-from shared.uploaded_files import FileStore, GivenFiles
 
 __all__ = [
     "Engine",

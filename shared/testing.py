@@ -19,10 +19,10 @@ from shared.decorators import metadata_of
 from shared.discovery import ensure_loaded
 from shared.engine import ExecutionRequest, ExecutionResult, RunControl, execute
 from shared.errors import ConfigurationError
+from shared.forms.uploaded_files import local_file, read_local
 from shared.logs.masking import SecretMask
 from shared.registry import WORKFLOW, FunctionMetadata, FunctionRegistry, Use, staging
 from shared.repositories.ids import new_execution_id
-from shared.uploaded_files import local_file, read_local
 
 __all__ = ["TEST_CALLER", "local_file", "run", "run_named"]
 

@@ -158,7 +158,7 @@ def load_here(root: str, answer: str, progress: str) -> None:
 
     folder = Path(root)
     warnings = _Warnings()
-    logging.getLogger("shared.loading").addHandler(warnings)
+    logging.getLogger("shared.discovery").addHandler(warnings)
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "exec":

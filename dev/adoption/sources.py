@@ -172,6 +172,7 @@ def replace(path: Path, before: bytes, after: bytes) -> None:
             shutil.copymode(path, name)
             Path(name).replace(path)
         except BaseException:
+            # Whatever ends it, Ctrl-C included, no stray file is left.
             with contextlib.suppress(OSError):
                 Path(name).unlink()
             raise

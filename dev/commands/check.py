@@ -14,9 +14,9 @@ from pathlib import Path
 
 from dev.local_settings import LocalSettingsError, local_environment
 from dev.setup import PROJECT
-from shared.discovery import LoadError, get_workspace
+from shared.discovery import get_workspace
 from shared.errors import SettingsError
-from shared.registry import get_registry
+from shared.registry import LoadError, get_registry
 from shared.settings.environment import Settings, get_settings
 
 TESTS = "_tests"
@@ -44,6 +44,7 @@ def main(options: argparse.Namespace) -> int:
     try:
         found = _load(settings, chosen)
     except BaseException:
+        # Whatever ends the command, Ctrl-C included, ends the tests that it has begun.
         if running is not None:
             running.kill()
             running.wait()

@@ -20,7 +20,7 @@ from shared.parameters.json_schema import (
 )
 from shared.parameters.validation import is_required
 from shared.registry import FunctionMetadata
-from shared.webhook_signatures import read_verification
+from shared.webhooks.signatures import read_verification
 
 # Azure's own: what stands there is neither passed on nor recorded.
 _RESERVED = "code"

@@ -11,7 +11,7 @@ from shared.context import HttpRequestInfo
 from shared.errors import ConfigurationError, ServiceUnavailableError, UnauthorizedError
 from shared.handlers.services import get_services
 from shared.settings.environment import get_settings
-from shared.webhook_signatures import SignatureRefusedError, Verification
+from shared.webhooks.signatures import SignatureRefusedError, Verification
 
 logger = logging.getLogger(__name__)
 

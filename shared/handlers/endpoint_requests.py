@@ -16,7 +16,7 @@ from shared.parameters.json_schema import is_required
 from shared.parameters.json_schema import parameters_of as described_parameters
 from shared.parameters.validation import ParameterValidator, plan_of
 from shared.registry import FunctionMetadata
-from shared.webhook_signatures import Verification
+from shared.webhooks.signatures import Verification
 
 BODY_PARAMETER = "body"
 _TEXT_TYPES = ("string", "email")

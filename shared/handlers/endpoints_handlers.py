@@ -24,7 +24,7 @@ from shared.registry import WORKFLOW, FunctionMetadata, get_registry
 from shared.repositories.ids import new_execution_id
 from shared.repositories.workflow_keys import AccessKey
 from shared.settings.environment import get_settings
-from shared.webhook_signatures import read_verification
+from shared.webhooks.signatures import read_verification
 
 
 async def call_endpoint(

@@ -14,11 +14,11 @@ from typing import Any, cast
 
 from shared.access.principal import Principal
 from shared.errors import FieldError, InvalidInputError
+from shared.forms.uploaded_files import UNKNOWN_TYPE
 from shared.handlers.services import get_services
 from shared.models.forms import DEFAULT_MAX_SIZE_MB, Form, FormField
 from shared.repositories.form_uploads import Upload
 from shared.storage import BlobProperties
-from shared.uploaded_files import UNKNOWN_TYPE
 
 _BYTES_PER_MB = 1024 * 1024
 # Of one submission, all its fields together; each costs calls to storage.

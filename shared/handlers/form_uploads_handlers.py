@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from shared.access.principal import Principal
 from shared.errors import BadRequestError, FieldError, InvalidInputError
+from shared.forms.uploaded_files import UNKNOWN_TYPE
 from shared.handlers.file_names import clean_file_name
 from shared.handlers.form_access import form_to_run
 from shared.handlers.form_files import problems_of_file
 from shared.handlers.services import get_services
 from shared.models.forms import Form, FormField, UploadUrlRequest, UploadUrlResponse
-from shared.uploaded_files import UNKNOWN_TYPE
 
 URL_VALID_FOR = timedelta(minutes=15)
 

@@ -154,6 +154,7 @@ class ModuleSet:
             if spec.loader is not None:
                 spec.loader.exec_module(module)
         except BaseException:
+            # A file may raise anything, and a module that is half made must not be found.
             self._leave(name, module)
             raise
         if above is not None:

@@ -39,7 +39,7 @@ def test_only_the_engine_calls_a_registered_function():
     readers = {  # these look at a function, and call something else with it
         "shared/registry.py",
         "shared/decorators.py",
-        "shared/loading/names.py",
+        "shared/discovery/names.py",
         "shared/parameters/validation.py",
         "shared/parameters/json_schema.py",
     }

@@ -18,6 +18,7 @@ import pytest_asyncio
 from shared.access.principal import Principal
 from shared.context import Organization
 from shared.errors import BadRequestError, FileUnavailableError, InvalidInputError
+from shared.forms.uploaded_files import GivenFiles
 from shared.handlers.executions_handlers import rerun_execution
 from shared.handlers.form_access import find_form
 from shared.handlers.form_files import MOST_FILES, resolve_files
@@ -29,7 +30,6 @@ from shared.models.executions import ExecuteRequest, ExecutionResponse
 from shared.models.forms import FormDataRequest, FormRequest, UploadUrlRequest, UploadUrlResponse
 from shared.repositories.form_uploads import CONTAINER, FormUploadRepository
 from shared.storage import Storage
-from shared.uploaded_files import GivenFiles
 from tests.integration.handlers.conftest import ADMIN, USER
 
 App = Callable[[], Storage]

@@ -11,8 +11,8 @@ import pytest
 
 from shared.context import ExecutionContext
 from shared.errors import FileUnavailableError
+from shared.forms.uploaded_files import MOST_BYTES, GivenFiles, read_local
 from shared.testing import local_file, run
-from shared.uploaded_files import MOST_BYTES, GivenFiles, read_local
 
 ID = "12345678-1234-5678-1234-567812345678"
 

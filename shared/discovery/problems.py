@@ -6,8 +6,8 @@ import os
 import traceback
 from pathlib import Path
 
+from shared.discovery.files import SourceFile
 from shared.errors import MISSING_PACKAGE_HINT, DefinitionError
-from shared.loading.files import SourceFile
 from shared.registry import LoadError
 from shared.runtime.failures import message_of
 

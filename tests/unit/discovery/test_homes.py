@@ -8,7 +8,7 @@ import types
 from datetime import timedelta
 from typing import Any
 
-from shared.loading.homes import homes_of
+from shared.discovery.homes import homes_of
 
 
 def module(name: str, **values: Any) -> types.ModuleType:

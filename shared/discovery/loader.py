@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from shared.loading.attempt import Attempt, Loaded
-from shared.loading.dependencies import affected_by, imports_of
-from shared.loading.files import Root, Stamp, shadowing_tops, source_files, stamps_of, top_of
-from shared.loading.homes import homes_of
-from shared.loading.imported import forget_modules, names_of, no_bytecode, own_modules
-from shared.loading.names import module_of
+from shared.discovery.attempt import Attempt, Loaded
+from shared.discovery.dependencies import affected_by, imports_of
+from shared.discovery.files import Root, Stamp, shadowing_tops, source_files, stamps_of, top_of
+from shared.discovery.homes import homes_of
+from shared.discovery.imported import forget_modules, names_of, no_bytecode, own_modules
+from shared.discovery.names import module_of
 from shared.logs.capture import importing
 from shared.registry import FunctionRegistry, LoadError, get_registry, staging
 from shared.runtime.loops import HOME

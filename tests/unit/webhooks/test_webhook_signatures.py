@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 import pytest
 
 from shared.errors import DefinitionError
-from shared.webhook_signatures import SignatureRefusedError, check_deliveries, read_verification
+from shared.webhooks.signatures import SignatureRefusedError, check_deliveries, read_verification
 
 SECRET = "a secret of the test"
 # https://api.slack.com/authentication/verifying-requests-from-slack

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Self
 
+from shared.discovery.definitions import check_definition
+from shared.discovery.dependencies import packages_above
+from shared.discovery.files import SourceFile, Stamp, code_version_of, conflicts_of, contents_of
+from shared.discovery.names import LoadingRegistry, module_of
+from shared.discovery.problems import load_error_of, may_pass
 from shared.errors import DefinitionError
-from shared.loading.definitions import check_definition
-from shared.loading.dependencies import packages_above
-from shared.loading.files import SourceFile, Stamp, code_version_of, conflicts_of, contents_of
-from shared.loading.names import LoadingRegistry, module_of
-from shared.loading.problems import load_error_of, may_pass
 from shared.registry import FunctionMetadata, LoadError, two_of_one_name
 from shared.runtime.modules import ModuleSet
 

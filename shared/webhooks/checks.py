@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.context import HttpRequestInfo
 from shared.errors import UserError
-from shared.webhook_signatures import SignatureRefusedError, Verification, read_verification
+from shared.models.http_requests import HttpRequestInfo
+from shared.webhooks.signatures import SignatureRefusedError, Verification, read_verification
 
 _REFUSED = 401
 

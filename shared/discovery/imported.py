@@ -8,8 +8,8 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 
-from shared.loading.dependencies import packages_above
-from shared.loading.files import Root, SourceFile, top_of
+from shared.discovery.dependencies import packages_above
+from shared.discovery.files import Root, SourceFile, top_of
 from shared.runtime.modules import is_door
 
 

@@ -50,7 +50,15 @@ from uuid import UUID
 from pydantic import SecretBytes, SecretStr
 
 from shared.errors import ExecutionStopped, NotAwaitedError
-from shared.foreign_values import MAX_REPR, DataFrameRows, class_name, dumped_model, listed, rows_of, unpacked
+from shared.serialization.foreign_values import (
+    MAX_REPR,
+    DataFrameRows,
+    class_name,
+    dumped_model,
+    listed,
+    rows_of,
+    unpacked,
+)
 
 MAX_VALUE_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 200

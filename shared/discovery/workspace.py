@@ -15,10 +15,10 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from functools import lru_cache
 
+from shared.discovery.attempt import Loaded
+from shared.discovery.files import Root, Stamp, stamps_of
+from shared.discovery.loader import Loader
 from shared.errors import ExecutionStopped
-from shared.loading.attempt import Loaded
-from shared.loading.files import Root, Stamp, stamps_of
-from shared.loading.loader import Loader
 from shared.registry import LoadError, get_registry
 from shared.runtime.calls import line_of_thread
 from shared.runtime.interruption import Interruption, raise_in_thread

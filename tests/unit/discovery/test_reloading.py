@@ -289,7 +289,7 @@ def test_whatever_goes_wrong_in_a_reload_what_was_loaded_serves_on(
         raise KeyError("inside")
 
     with monkeypatch.context() as patched:
-        patched.setattr("shared.loading.loader.source_files", broken)
+        patched.setattr("shared.discovery.loader.source_files", broken)
         space.load()
     assert value_of("flow") == "good"
     assert space.is_current

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared import discovery
 from shared.discovery import Workspace, ensure_loaded
+from shared.discovery import workspace as discovery
 from tests.support.workspaces import (
     Folder,
     clean_imports,  # noqa: F401 - a fixture
@@ -20,7 +20,7 @@ from tests.support.workspaces import (
     workspace_of,
 )
 
-ONCE = "from tests.unit.loading.test_waiting import NETWORK\nNETWORK.connect()\n"
+ONCE = "from tests.unit.discovery.test_waiting import NETWORK\nNETWORK.connect()\n"
 
 
 class Network:
@@ -129,7 +129,7 @@ async def test_calls_wait_for_a_reload_within_bounds_and_share_it(
     space = in_use(monkeypatch, workspace_of(folder.path, reload=True))
     await ensure_loaded()
     monkeypatch.setattr(discovery, "_RELOAD_WAIT_SECONDS", 0.05)
-    hanging = "from tests.unit.loading.test_waiting import NETWORK\nNETWORK.hang()\n" + source("flow", "new")
+    hanging = "from tests.unit.discovery.test_waiting import NETWORK\nNETWORK.hang()\n" + source("flow", "new")
     folder.write("flow.py", hanging)
     before = threading.active_count()
     await asyncio.gather(*(ensure_loaded() for _ in range(20)))
@@ -150,7 +150,7 @@ async def test_what_was_edited_while_it_was_loaded_is_loaded_too(
     folder.write("flow.py", source("flow", "old"))
     in_use(monkeypatch, workspace_of(folder.path, reload=True))
     await ensure_loaded()
-    hanging = "from tests.unit.loading.test_waiting import NETWORK\nNETWORK.hang()\n" + source("flow", "new")
+    hanging = "from tests.unit.discovery.test_waiting import NETWORK\nNETWORK.hang()\n" + source("flow", "new")
     folder.write("flow.py", hanging)
     call = asyncio.ensure_future(ensure_loaded())
     assert await asyncio.to_thread(network.begun.wait, 30)
@@ -173,7 +173,7 @@ async def test_an_import_that_hangs_is_stopped_once_its_file_is_edited(
     if not is_first:
         await ensure_loaded()
     monkeypatch.setattr(discovery, "_RELOAD_WAIT_SECONDS", 0.1)
-    endless = "from tests.unit.loading.test_waiting import NETWORK\nNETWORK.begun.set()\nwhile True: pass\n"
+    endless = "from tests.unit.discovery.test_waiting import NETWORK\nNETWORK.begun.set()\nwhile True: pass\n"
     folder.write("flow.py", endless)
     call = asyncio.ensure_future(ensure_loaded())
     assert await asyncio.to_thread(network.begun.wait, 30)

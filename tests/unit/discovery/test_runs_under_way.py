@@ -29,7 +29,7 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 
 from shared.decorators import workflow
-from tests.unit.loading.test_runs_under_way import GATES
+from tests.unit.discovery.test_runs_under_way import GATES
 
 VERSION = {version!r}
 
@@ -59,7 +59,7 @@ def pooled():
 
 LAZY = """
 from shared.decorators import workflow
-from tests.unit.loading.test_runs_under_way import GATES, at_once
+from tests.unit.discovery.test_runs_under_way import GATES, at_once
 
 @workflow(name="lazy", timeout_seconds=60)
 {kind} lazy():
@@ -180,7 +180,7 @@ async def test_a_helper_that_is_deleted_is_there_for_runs_under_way_alone(folder
 
 
 async def test_a_reload_in_the_middle_shows_nothing_of_itself(folder: Folder, space: Workspace):  # noqa: F811
-    slow = "from tests.unit.loading.test_runs_under_way import GATES\n" + HELPER.format(version="new")
+    slow = "from tests.unit.discovery.test_runs_under_way import GATES\n" + HELPER.format(version="new")
     slow += "gate = GATES.pop()\ngate.begun.set()\ngate.edited.wait(30)\n"
     folder.write("lazy.py", LAZY.format(kind="def", wait="at_once"))
     folder.write("_helper.py", HELPER.format(version="old"))

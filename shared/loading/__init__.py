@@ -1,1 +1,0 @@
-"""How the workspace folders become functions: their files, what depends on what, who owns a name, and what is wrong."""
