@@ -66,6 +66,7 @@ class Attempt:
         shadowing: as given.
         affected: names of the modules that are imported; None for all.
         registry: is filled with what the files register.
+        importing: the file that is being imported.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Attempt:
         self.shadowing = shadowing
         self.affected: set[str] | None = None
         self.registry = LoadingRegistry()
+        self.importing: SourceFile | None = None
         self._found = found
         self._conflicts = conflicts_of(found, shadowing)
         self._stamps = stamps
@@ -147,6 +149,7 @@ class Attempt:
         return True
 
     def _import(self, file: SourceFile) -> None:
+        self.importing = file
         try:
             self._load(file.module)
         except BaseException as error:  # noqa: BLE001 - a file may raise anything, sys.exit() included, and must harm only itself

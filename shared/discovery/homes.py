@@ -23,20 +23,25 @@ _STATELESS = (
 )  # fmt: skip
 
 
-def homes_of(modules: Mapping[str, types.ModuleType]) -> dict[str, str]:
-    """The home of each module: the name of one of those that it is tied to, the same for all of these.
+def homes_of(modules: Mapping[str, types.ModuleType], former: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The home of each module: a name that is the same for all that are tied to it.
 
     Args:
         modules: of the workspace, by name.
+        former: the homes that those of them had which are still the same modules. What they keep has been used there,
+            so that those who are tied to them now have the same home.
     """
     keeping = {name for name, module in modules.items() if any(True for _ in _kept_by(module))}
     kept = {id(value): name for name in keeping for value in _kept_by(modules[name]) if value is not None}
     homes = {name: name for name in modules}
     for name in sorted(modules):
         for used in _used_by(modules[name], modules, kept) & keeping:
-            former, home = max(homes[name], homes[used]), min(homes[name], homes[used])
-            homes = {each: home if own == former else own for each, own in homes.items()}
-    return homes
+            other, home = max(homes[name], homes[used]), min(homes[name], homes[used])
+            homes = {each: home if own == other else own for each, own in homes.items()}
+    stays: dict[str, str] = {}
+    for name in sorted(keeping & (former or {}).keys()):
+        stays.setdefault(homes[name], (former or {})[name])
+    return {name: stays.get(home, home) for name, home in homes.items()}
 
 
 def _kept_by(module: types.ModuleType) -> Iterator[Any]:

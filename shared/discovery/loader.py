@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from types import ModuleType
 
 from shared.discovery.attempt import Attempt, Loaded
 from shared.discovery.dependencies import affected_by, imports_of
@@ -41,7 +42,16 @@ class Loader:
         self._settings = settings
         self._roots = roots
         self._versions = ModuleVersions()
+        self._attempt_under_way: Attempt | None = None
+        # By the name of a module: the module, and its home.
+        self._homes: dict[str, tuple[ModuleType, str]] = {}
         self._imports: dict[tuple[str, Stamp], frozenset[str] | None] = {}
+
+    @property
+    def importing(self) -> str | None:
+        """The file that is being imported, below its folder."""
+        attempt = self._attempt_under_way
+        return attempt.importing.file if attempt is not None and attempt.importing is not None else None
 
     def load(self, before: Loaded | None) -> Loaded:
         """Loads everything, or what the changes since `before` concern, and puts it in use."""
@@ -75,7 +85,9 @@ class Loader:
         importlib.invalidate_caches()
         linecache.checkcache()
         shadowing = shadowing_tops(found, self._roots)
-        return Attempt(found, stamps, before or Loaded(), shadowing, self._settings.longest_timeout_seconds)
+        longest = self._settings.longest_timeout_seconds
+        attempt = self._attempt_under_way = Attempt(found, stamps, before or Loaded(), shadowing, longest)
+        return attempt
 
     def _load_anew(self, attempt: Attempt, before: Loaded, changed: set[str], *, with_any: bool) -> Loaded:
         """Loads what the changes concern into a new set of modules; the others are taken over as they are."""
@@ -110,7 +122,7 @@ class Loader:
         elif self._settings.workspace_reload:
             self._versions.adopt(own_modules(attempt.files, self._roots))
             modules = self._versions.current
-        homes = homes_of(modules.modules if modules is not None else own_modules(attempt.files, self._roots))
+        homes = self._homes_of(modules.modules if modules is not None else own_modules(attempt.files, self._roots))
         registry = FunctionRegistry()
         for serving in loaded.serving.values():
             registry.register_function(serving.metadata)
@@ -128,6 +140,12 @@ class Loader:
         registry.load_errors = loaded.errors
         get_registry().replace_all(registry)
         return replace(loaded, errors=list(dict.fromkeys([*loaded.errors, *unknown])))
+
+    def _homes_of(self, modules: Mapping[str, ModuleType]) -> dict[str, str]:
+        same = {name: home for name, (module, home) in self._homes.items() if modules.get(name) is module}
+        homes = homes_of(modules, same)
+        self._homes = {name: (modules[name], home) for name, home in homes.items()}
+        return homes
 
     def _imports_of(self, attempt: Attempt) -> dict[str, frozenset[str] | None]:
         found: dict[str, frozenset[str] | None] = {}

@@ -18,7 +18,7 @@ from functools import lru_cache
 from shared.discovery.attempt import Loaded
 from shared.discovery.files import Root, Stamp, stamps_of
 from shared.discovery.loader import Loader
-from shared.errors import ExecutionStopped
+from shared.errors import ExecutionStopped, ServiceUnavailableError
 from shared.registry import LoadError, get_registry
 from shared.runtime.calls import line_of_thread
 from shared.runtime.interruption import Interruption, raise_in_thread
@@ -26,8 +26,13 @@ from shared.settings.environment import Settings, get_settings
 
 logger = logging.getLogger(__name__)
 
-# How long a call waits for changed files to be loaded, before it goes on with what was loaded last.
+# How long changed files are waited for, by all calls together, before they go on with what was loaded last; and how
+# long the first load is, before they are refused.
 _RELOAD_WAIT_SECONDS = 10.0
+_FIRST_WAIT_SECONDS = 60.0
+_RETRY_AFTER_SECONDS = 10
+# An import that is stopped ends within this time, unless it is inside of C code.
+_STOP_SECONDS = 1.0
 # When imports that have failed are tried again: after so long, after twice as long, and so on.
 _FIRST_RETRY_SECONDS = 15.0
 _LONGEST_RETRY_SECONDS = 600.0
@@ -52,13 +57,17 @@ class Workspace:
         self._retry_at: float | None = None
         self._begin_lock = threading.Lock()
         self._under_way: Future[None] | None = None
+        self._begun_at = 0.0
         self._thread: threading.Thread | None = None
+        self._hanging: LoadError | None = None
+        self._is_stopped = False
         self._stamps: dict[str, Stamp] = {}
 
     @property
     def load_errors(self) -> list[LoadError]:
         """What is wrong with the files as they are now."""
-        return self._loaded.errors if self._loaded is not None else []
+        errors = self._loaded.errors if self._loaded is not None else []
+        return [*errors, self._hanging] if self._hanging is not None else errors
 
     @property
     def is_loaded(self) -> bool:
@@ -71,6 +80,12 @@ class Workspace:
         if self._loaded is None:
             return False
         return not self._is_reloaded or self._loaded.stamps == stamps_of(self._roots)
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which the load under way is still to be waited for."""
+        longest = _RELOAD_WAIT_SECONDS if self.is_loaded else _FIRST_WAIT_SECONDS
+        return max(0.0, self._begun_at + longest - time.monotonic())
 
     @property
     def retry_is_due(self) -> bool:
@@ -125,16 +140,23 @@ class Workspace:
         with self._begin_lock:
             if self._under_way is None or self._under_way.done():
                 done = self._under_way = Future[None]()
+                self._begun_at = time.monotonic()
 
                 def run() -> None:
+                    failure: BaseException | None = None
                     try:
                         work()
                     except ExecutionStopped:  # by `hurry`; the next call begins anew
-                        done.set_result(None)
+                        logger.info("The import was stopped, since its file has changed")
                     except BaseException as error:  # noqa: BLE001 - it is for who waits
-                        done.set_exception(error)
-                    else:
+                        failure = error
+                    if self._hanging is not None:
+                        self._hanging, self._is_stopped = None, False
+                        get_registry().load_errors = self.load_errors
+                    if failure is None:
                         done.set_result(None)
+                    else:
+                        done.set_exception(failure)
 
                 self._thread = threading.Thread(
                     target=copy_context().run, args=(run,), name="workspace-loader", daemon=True
@@ -142,14 +164,26 @@ class Workspace:
                 self._thread.start()
             return self._under_way
 
-    def hurry(self) -> None:
-        """Says where loading hangs, and stops an import that hangs once the files have been edited since it began."""
+    def hurry(self) -> bool:
+        """Says once, in the log and among the load errors, which import hangs; stops it when files have changed since.
+
+        Returns:
+            Whether it was stopped by this call.
+        """
         thread = self._thread.ident if self._thread is not None and self._thread.is_alive() else None
         where = line_of_thread(thread)
-        serving = "what was loaded before goes on serving" if self.is_loaded else "calls wait"
-        logger.warning("The workspace is still being loaded%s; %s", f" ({where})" if where else "", serving)
-        if thread is not None and where is not None and self._stamps != stamps_of(self._roots):
-            raise_in_thread(thread, Interruption())
+        if self._hanging is None:
+            at = f", at {where}" if where else ""
+            serving = "what was loaded before goes on serving" if self.is_loaded else "nothing is served yet"
+            reason = f"its import has not ended yet{at}; {serving}"
+            self._hanging = LoadError(self._loader.importing or ".", None, reason)
+            get_registry().load_errors = self.load_errors
+            logger.warning("The workspace is still being loaded: %s: %s", self._hanging.file, reason)
+        if self._is_stopped or thread is None or where is None or self._stamps == stamps_of(self._roots):
+            return False
+        self._is_stopped = True
+        raise_in_thread(thread, Interruption())
+        return True
 
 
 @lru_cache(maxsize=1)
@@ -163,17 +197,24 @@ async def ensure_loaded() -> None:
 
     Importing runs the users' modules, which must not hold up the loop that serves triggers, nor for long a call that
     can be answered with what was loaded before. Imports that have failed are tried again beside the calls.
+
+    Raises:
+        ServiceUnavailableError: the first load has not ended within a minute.
     """
     workspace = get_workspace()
     deadline = time.monotonic() + _RELOAD_WAIT_SECONDS
     while not workspace.is_current:
         done = asyncio.wrap_future(workspace.begin(workspace.load))
-        await asyncio.wait([done], timeout=_RELOAD_WAIT_SECONDS)
+        await asyncio.wait([done], timeout=workspace.patience)
+        if not done.done() and workspace.hurry():
+            await asyncio.wait([done], timeout=_STOP_SECONDS)
         if done.done():
             done.result()
-        else:
-            workspace.hurry()
-        if workspace.is_loaded and time.monotonic() >= deadline:
+        elif not workspace.is_loaded:
+            raise ServiceUnavailableError(
+                "The workspace is still being loaded: an import has not ended yet", _RETRY_AFTER_SECONDS
+            )
+        if workspace.is_loaded and (not done.done() or time.monotonic() >= deadline):
             return
     if workspace.retry_is_due:
         workspace.begin(workspace.retry)

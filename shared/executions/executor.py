@@ -14,7 +14,13 @@ from shared.access.organizations import Organizations
 from shared.context import Organization
 from shared.discovery import ensure_loaded
 from shared.engine import Engine, PreparedExecution, prepare
-from shared.errors import ConflictError, FunctionNotFoundError, InvalidInputError, StorageUnavailableError
+from shared.errors import (
+    ConflictError,
+    FunctionNotFoundError,
+    InvalidInputError,
+    ServiceUnavailableError,
+    StorageUnavailableError,
+)
 from shared.execution_request import ExecutionRequest, RunControl
 from shared.executions.lease import RETRY_WAITS_SECONDS, Lease
 from shared.executions.queueing import ExecutionQueue, NotOursError, QueueMessage, read_message
@@ -24,6 +30,7 @@ from shared.executions.retries import retry_wait, wait_for_file
 from shared.models.executions import ExecutionStatus
 from shared.models.results import ExecutionResult
 from shared.registry import get_registry
+from shared.repositories.executions.ended import log_end
 from shared.repositories.executions.record import ExecutionRecord, new_write_token
 from shared.repositories.executions.store import ExecutionChangedError, ExecutionStore
 from shared.runtime.endings import refusal
@@ -124,7 +131,9 @@ class Executor:
 
     async def _run_transient(self, prepared: PreparedExecution, record: ExecutionRecord) -> Submission:
         result = await self._engine.run(prepared, RunControl(limit_seconds=HTTP_RUN_LIMIT_SECONDS))
-        return Submission(record.ended(result, record.write_token))
+        ended = record.ended(result, record.write_token)
+        log_end(ended)
+        return Submission(ended)
 
     async def _run_now(self, prepared: PreparedExecution, lease: Lease) -> Submission:
         lease.control.limit_seconds = HTTP_RUN_LIMIT_SECONDS
@@ -203,7 +212,12 @@ class Executor:
                 extra=record.log_extra,
             )
             return
-        await ensure_loaded()
+        try:
+            await ensure_loaded()
+        except ServiceUnavailableError:
+            if await self._waits_for_file(record):
+                return
+            raise
         request = request_of(record, await self._organization_of(record))
         # What is wrong with a recorded request (its workflow is gone, say) is its result: nobody waits for an answer.
         prepared = refused = None
@@ -227,7 +241,7 @@ class Executor:
             await lease.end_with_retries(result)
 
     async def _waits_for_file(self, record: ExecutionRecord) -> bool:
-        """Whether an execution whose workflow is missing waits, since a file that is broken may have it.
+        """Whether an execution whose workflow is missing waits, since a file that is broken, or hangs, may have it.
 
         Raises:
             StorageUnavailableError: that it waits can't be recorded; the message must come again.

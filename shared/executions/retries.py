@@ -22,8 +22,6 @@ _SHORTEST_LOOK_SECONDS = 5.0
 _LONGEST_LOOK_SECONDS = 300.0
 # Waits are spread by this part of theirs to either side, so that what failed together does not come back together.
 _JITTER = 0.2
-# What the same input brings about again: the author's own word to the caller, and input or workflows that are wrong.
-_NOT_RETRIED = frozenset({"ValidationError", "NotFound"})
 
 
 def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: ExecutionResult) -> float | None:
@@ -38,7 +36,8 @@ def retry_wait(policy: RetryPolicy | None, record: ExecutionRecord, end: Executi
         return None
     if end.status not in (ExecutionStatus.FAILED, ExecutionStatus.TIMEOUT):
         return None
-    if end.is_user_error or end.error_type in _NOT_RETRIED:
+    # The author's own word to the caller would be the same again.
+    if end.is_user_error:
         return None
     backoff = policy.get("backoff_seconds", DEFAULT_BACKOFF_SECONDS) * 2.0 ** (record.attempt - 1)
     longest = min(policy.get("max_backoff_seconds", DEFAULT_MAX_BACKOFF_SECONDS), LONGEST_WAIT_SECONDS)

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 # How long the answer may wait for the forms to be read; they are looked at again a minute later at the earliest.
 _FORMS_WITHIN_SECONDS = 2.0
+# How long it may wait for the workspace.
+_WORKSPACE_WITHIN_SECONDS = 15.0
 
 
 async def get_health(principal: Principal | None) -> HealthModel:
@@ -29,13 +31,13 @@ async def get_health(principal: Principal | None) -> HealthModel:
     Raises:
         ServiceUnavailableError: storage is out of reach, so that no run can be recorded.
     """
-    await ensure_loaded()
+    is_loaded = await _is_loaded()
     errors = get_workspace().load_errors
     figures = pool_figures()
     busy: Health = "degraded" if figures["abandoned"] or figures["waiting"] else "healthy"
     checks: dict[str, Health] = {
         "storage": "healthy" if await get_services().storage.check() else "unhealthy",
-        "workspace": "degraded" if errors else "healthy",
+        "workspace": "unhealthy" if not is_loaded else "degraded" if errors else "healthy",
         "runs": busy,
     }
     details: HealthDetails | None = None
@@ -45,10 +47,21 @@ async def get_health(principal: Principal | None) -> HealthModel:
             checks["forms"] = state
         details = _details(errors, figures, forms)
     status: Health = "degraded" if "degraded" in checks.values() else "healthy"
-    if checks["storage"] == "unhealthy":
+    if "unhealthy" in checks.values():
         health = HealthModel(status="unhealthy", checks=checks, details=details)
-        raise ServiceUnavailableError("Storage is out of reach", retry_after=5, details=health.model_dump(mode="json"))
+        what = "Storage is out of reach" if checks["storage"] == "unhealthy" else "The workspace is still being loaded"
+        raise ServiceUnavailableError(what, retry_after=5, details=health.model_dump(mode="json"))
     return HealthModel(status=status, checks=checks, details=details)
+
+
+async def _is_loaded() -> bool:
+    """Whether there is something that can serve; a first load that hangs is not waited for to its end."""
+    try:
+        async with asyncio.timeout(_WORKSPACE_WITHIN_SECONDS):
+            await ensure_loaded()
+    except (ServiceUnavailableError, TimeoutError):
+        return get_workspace().is_loaded
+    return True
 
 
 async def _look_at_forms(scope: str) -> tuple[Health | None, list[FormWithProblems] | None]:

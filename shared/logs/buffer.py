@@ -80,12 +80,13 @@ class LogBuffer:
         self._head_full = False
         self._last_before = last
         self._sequence = itertools.count(last + 1)
-        self._left_out = last
+        # The other lines that were left out: sequence numbers of the first and of the last. They lie side by side.
+        self._left_out = (last + 1, last)
         self._noise: deque[LogEntry] = deque()
         self._noise_bytes = 0
         self._max_noise = (max_lines * NOISE_LINES // MAX_LINES, max_bytes * NOISE_BYTES // MAX_BYTES)
         self._max = (max_lines, max_bytes)
-        self._noise_left_out = 0
+        self._noise_left_out = self._last_noise_left_out = 0
         self._partial: dict[tuple[str, int], str] = {}
         self._decoders: dict[tuple[str, int], codecs.IncrementalDecoder] = {}
         self.closed = False
@@ -155,7 +156,8 @@ class LogBuffer:
             except IndexError:  # another thread was quicker
                 break
             self._tail_bytes -= dropped.size
-            self._left_out = max(self._left_out, dropped.seq)
+            first, last = self._left_out
+            self._left_out = (first if last >= first else dropped.seq, max(last, dropped.seq))
 
     def _has_room_for_noise(self) -> bool:
         if len(self._noise) >= self._max_noise[0] or self._noise_bytes >= self._max_noise[1]:
@@ -176,7 +178,8 @@ class LogBuffer:
             except IndexError:  # all of it is gone
                 break
             self._noise_bytes -= dropped.size
-            self._left_out = max(self._left_out, dropped.seq)
+            self._noise_left_out += 1
+            self._last_noise_left_out = max(self._last_noise_left_out, dropped.seq)
 
     def write(self, source: str, text: str) -> None:
         """Takes text as a stream does: a newline ends a line, a carriage return overwrites what stands before it."""
@@ -208,6 +211,8 @@ class LogBuffer:
             self._add_printed(source, rest)
         self._partial.clear()
         if self._noise_left_out:
+            # For the line that tells of it, too, so that the number is right.
+            self._make_room()
             message = f"{self._noise_left_out} further lines of libraries were left out"
             self.add("info", message, "engine", data={"libraryLinesLeftOut": self._noise_left_out})
         self.closed = True
@@ -221,7 +226,7 @@ class LogBuffer:
         lines: list[dict[str, Any]] = []
         last = self._last_before
         for entry in self._kept():
-            if entry.seq > last + 1 and last >= after and entry.seq - 1 <= self._left_out:
+            if last >= after and self._has_left_out(last, entry):
                 lines.append(gap_between(last, entry).as_json())
             last = entry.seq
             if entry.seq > after:
@@ -247,15 +252,24 @@ class LogBuffer:
             if entry.seq <= after:
                 continue
             if entry.seq > after + 1:
-                if entry.seq - 1 > self._left_out and entry.created > settled:
+                left_out = self._has_left_out(after, entry)
+                is_known = left_out or entry.seq - 1 <= self._last_noise_left_out
+                if not is_known and entry.created > settled:
                     break
-                lines.append(gap_between(after, entry))
+                if left_out or not is_known:
+                    lines.append(gap_between(after, entry))
             lines.append(entry)
             after = entry.seq
             size += entry.size
             if size >= max_bytes:
                 break
         return lines
+
+    def _has_left_out(self, last: int, following: LogEntry) -> bool:
+        """Whether lines were left out between two that are kept; noise among them counts for the last entry alone."""
+        first_left_out, last_left_out = self._left_out
+        is_hole = last + 1 < following.seq and first_left_out <= last_left_out
+        return is_hole and last < last_left_out and first_left_out < following.seq
 
     def _kept(self) -> list[LogEntry]:
         return sorted((*self._head.copy(), *self._tail.copy(), *self._noise.copy()))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextvars
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import thread as _executor_threads
@@ -24,8 +23,8 @@ from shared.logs.buffer import LogBuffer
 _install_lock = threading.Lock()
 _installed = False
 
-# Threads that runs have started, with the log of each run.
-_threads: weakref.WeakKeyDictionary[threading.Thread, LogBuffer] = weakref.WeakKeyDictionary()
+# Threads that runs have started, by their identity as objects, with the log of each run.
+_threads: dict[int, LogBuffer] = {}
 _thread_start = threading.Thread.start
 _executor_submit = ThreadPoolExecutor.submit
 
@@ -81,7 +80,7 @@ def is_inside_run() -> bool:
 
 def left_threads() -> int:
     """How many threads go on whose run has ended."""
-    return sum(thread.is_alive() and log.closed for thread, log in list(_threads.items()))
+    return sum(log.closed for log in list(_threads.values()))
 
 
 def _start(self: threading.Thread) -> None:
@@ -89,9 +88,22 @@ def _start(self: threading.Thread) -> None:
     # An executor's thread outlives the run that happened to start it; its work carries its own context (`_submit`).
     is_executors = getattr(self, "_target", None) is getattr(_executor_threads, "_worker", None)
     if here is not None and here.buffer is not None and not is_executors:
-        _threads[self] = here.buffer
-        self.run = partial(contextvars.copy_context().run, hooks.guarded(self.run))
-    _thread_start(self)
+        _threads[id(self)] = here.buffer
+        run = partial(contextvars.copy_context().run, hooks.guarded(self.run))
+        self.run = partial(_run_and_forget, id(self), run)
+    try:
+        _thread_start(self)
+    except BaseException:
+        # There was no thread to be had, say.
+        _threads.pop(id(self), None)
+        raise
+
+
+def _run_and_forget(key: int, run: Callable[[], Any]) -> None:
+    try:
+        run()
+    finally:
+        _threads.pop(key, None)
 
 
 def _submit(self: ThreadPoolExecutor, fn: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -55,6 +55,7 @@ class Call(ABC):
         taken: whether it has begun, or was withdrawn and never will.
         started_at: when it began, by `time.monotonic`; None while it waits for a thread or loop.
         interrupted: whether it was given the exception that asks it to end.
+        finishing: whether its code came to its end, and what that has left is cleaned up.
         ended: whether it came to its end.
         abandoned: whether whoever ran it was replaced.
     """
@@ -64,6 +65,7 @@ class Call(ABC):
     taken: bool = field(default=False, init=False)
     started_at: float | None = field(default=None, init=False)
     interrupted: bool = field(default=False, init=False)
+    finishing: bool = field(default=False, init=False)
     ended: bool = field(default=False, init=False)
     abandoned: bool = field(default=False, init=False)
     _on_end: Callable[[Outcome], None] = field(init=False)

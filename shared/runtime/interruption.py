@@ -24,14 +24,15 @@ class Interruption:
     """Of one call.
 
     Attributes:
-        cancelling: whether its task was cancelled, and the exception has not arrived.
+        cancelling: whether its task is to be cancelled or was, and the exception has not arrived.
+        cancelled: whether its task was.
         raising: whether its thread is to raise, and has not.
     """
 
-    __slots__ = ("_arrived", "cancelling", "raising")
+    __slots__ = ("_arrived", "cancelled", "cancelling", "raising")
 
     def __init__(self) -> None:
-        self.cancelling = False
+        self.cancelling = self.cancelled = False
         self.raising = False
         self._arrived: weakref.ref[BaseException] | None = None
 
@@ -40,9 +41,15 @@ class Interruption:
         """Whether the code has got the exception and works with it."""
         return self._arrived is not None and self._arrived() is not None
 
+    def cancel(self, task: asyncio.Task[Any]) -> None:
+        """Cancels the call's task, in its loop, if that is still to be done."""
+        if self.cancelling:
+            self.cancelled = True
+            task.cancel()
+
     def arrive(self, error: BaseException) -> None:
         """Says that the code gets `error` now."""
-        self.cancelling = self.raising = False
+        self.cancelling = self.cancelled = self.raising = False
         self._arrived = weakref.ref(error)
 
 
@@ -73,6 +80,9 @@ class Interruptible:
                 except BaseException as error:  # noqa: BLE001 - whatever is thrown in is the coroutine's
                     thrown.append(error)
                 if not thrown:
+                    if interruption.cancelled:
+                        # What was awaited has swallowed the cancellation, and has come to its end all the same.
+                        interruption.cancelling = interruption.cancelled = False
                     awaited = send(value)
                     continue
                 if interruption.cancelling and type(thrown[0]) is asyncio.CancelledError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import weakref
 from collections.abc import Coroutine, Generator
 from typing import Any
 
@@ -20,7 +19,7 @@ END_SECONDS = 1.0
 _SHOWN = 10
 
 _current: contextvars.ContextVar[RunTasks | None] = contextvars.ContextVar("run_tasks", default=None)
-_left: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+_left: set[asyncio.Task[Any]] = set()
 
 
 class RunTasks:
@@ -46,6 +45,9 @@ class RunTasks:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def __contains__(self, task: asyncio.Task[Any]) -> bool:
+        return task in self._tasks
+
     async def end(self) -> list[str]:
         """Cancels the tasks of the run's own code and waits for them, `END_SECONDS` at most; in the run's last step.
 
@@ -54,7 +56,9 @@ class RunTasks:
         """
         if not self._tasks:
             return []
-        _left.update(self._tasks)
+        for task in list(self._tasks):
+            _left.add(task)
+            task.add_done_callback(_left.discard)
         own = [task for task in self._tasks if _line_of(task) is not None and task is not asyncio.current_task()]
         described = [f"{task.get_name()} ({_line_of(task)})" for task in own[:_SHOWN]]
         if len(own) > _SHOWN:
@@ -73,7 +77,9 @@ class RunTasks:
 
 def left_tasks() -> int:
     """How many tasks of runs that have ended go on."""
-    return sum(not task.done() for task in list(_left))
+    # A loop that was closed calls nobody back.
+    _left.difference_update([task for task in list(_left) if task.done()])
+    return len(_left)
 
 
 def _make_task(

@@ -57,14 +57,24 @@ class LoopThread:
         return self._thread.ident
 
     def running_call(self) -> TaskCall | None:
-        """The call whose code the loop executes at this moment."""
+        """The call whose code the loop executes at this moment, be it in a task that the call has made."""
         task = asyncio.current_task(self.loop)
-        return next((call for call in self.calls.copy() if call.task is task), None) if task is not None else None
+        return next((call for call in self.calls.copy() if call.owns(task)), None) if task is not None else None
 
     def remove(self, call: TaskCall) -> None:
         """Takes out a call that has ended; a retired loop ends with its last one."""
         self.calls.discard(call)
         if self.retired and not self.calls:
+            self.loop.stop()
+
+    def retire(self) -> None:
+        """Has the loop end with its last call, or as soon as it answers when it has none."""
+        self.retired = True
+        # One turn later, so that calls that it was offered have begun here, or know that they have elsewhere.
+        self.loop.call_soon_threadsafe(self.loop.call_soon, self._stop_if_unused)
+
+    def _stop_if_unused(self) -> None:
+        if not self.calls:
             self.loop.stop()
 
     def set_blocked(self) -> None:
@@ -169,7 +179,7 @@ class LoopPool:
     def _give_up(self, thread: LoopThread) -> None:
         """Takes a loop out of the pool; its homes settle anew, and the calls that wait for it with them."""
         with self._lock:
-            thread.retired = True
+            thread.retire()
             self._loops.remove(thread)
             homes = [home for home, settled in self._homes.items() if settled is thread]
             for home in homes:
@@ -234,6 +244,8 @@ class TaskCall(Call):
         thread.loop.call_soon_threadsafe(self._create_task, thread)
 
     def _create_task(self, thread: LoopThread) -> None:
+        if self.taken:
+            return
         # Each loop enters a copy: a context can be entered only once at a time.
         thread.loop.create_task(self._run(thread), context=self._tasks.within(self.context.copy()))
 
@@ -251,6 +263,7 @@ class TaskCall(Call):
         except BaseException as error:  # noqa: BLE001 - whatever user code raises is its outcome
             outcome = Outcome(error=error, ending="raised")
         self._coroutine = None
+        self.finishing = True
         self._pool.end(self)
         # Its last step may have cancelled this very task.
         with contextlib.suppress(asyncio.CancelledError):
@@ -264,8 +277,12 @@ class TaskCall(Call):
             self.thread.loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
-        if self.task is not None and self._interruption.cancelling and not self.ended:
-            self.task.cancel()
+        if self.task is not None and not self.ended:
+            self._interruption.cancel(self.task)
+
+    def owns(self, task: asyncio.Task[Any]) -> bool:
+        """Whether a task is the call's own, or one that its code has made."""
+        return task is self.task or task in self._tasks
 
     def interrupt(self) -> None:
         thread, interruption = self.thread, self._interruption

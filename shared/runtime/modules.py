@@ -13,6 +13,7 @@ from __future__ import annotations
 import builtins
 import importlib.util
 import sys
+import threading
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
@@ -39,6 +40,8 @@ class ModuleVersions:
 
     def __init__(self) -> None:
         self.current = ModuleSet(self, {}, ())
+        # Runs begin in one thread while files are loaded in another.
+        self._views_lock = threading.Lock()
         self._views: WeakSet[_View] = WeakSet()
         self._doors: set[str] = set()
 
@@ -56,7 +59,8 @@ class ModuleVersions:
             beside: older ones that new runs will see, too.
         """
         self.current = following
-        kept = [following, *beside, *(view.modules for view in self._views)]
+        with self._views_lock:
+            kept = [following, *beside, *(view.modules for view in self._views)]
         for name in [name for name in self._doors if not any(name in modules.modules for modules in kept)]:
             self._doors.discard(name)
             if is_door(name):
@@ -65,7 +69,8 @@ class ModuleVersions:
     def view_of(self, modules: ModuleSet) -> _View:
         """A way to see a set; for as long as it is held, the set's modules can be found."""
         view = _View(modules)
-        self._views.add(view)
+        with self._views_lock:
+            self._views.add(view)
         return view
 
     def next(self, unchanged: Collection[str], tops: Collection[str]) -> ModuleSet:

@@ -155,7 +155,7 @@ class ThreadCall(Call):
                 return await Interruptible(coroutine, self._interruption)
             finally:
                 with self._lock:
-                    self._waiting = None
+                    self._waiting, self.finishing = None, True
                 self._left_tasks = await tasks.end()
 
         with asyncio.Runner() as runner:
@@ -173,8 +173,10 @@ class ThreadCall(Call):
     def interrupt(self) -> None:
         with self._lock:
             # An exception that is on its way to code inside of C can only be waited for.
-            if self.ended or self._thread_id is None or self._interruption.is_handled or self._interruption.raising:
+            over = self.ended or self.finishing or self._thread_id is None
+            if over or self._interruption.is_handled or self._interruption.raising:
                 return
+            assert self._thread_id is not None
             self.interrupted = True
             waiting = self._waiting
             if waiting is None or waiting.is_busy:
@@ -183,12 +185,8 @@ class ThreadCall(Call):
                 self._cancel(waiting)
 
     def _cancel(self, waiting: _Waiting) -> None:
-        def cancel() -> None:
-            if self._interruption.cancelling:
-                waiting.task.cancel()
-
         self.interrupted = self._interruption.cancelling = True
-        waiting.loop.call_soon_threadsafe(cancel)
+        waiting.loop.call_soon_threadsafe(self._interruption.cancel, waiting.task)
 
     def abandon(self) -> None:
         self._pool.abandon(self)
@@ -212,8 +210,8 @@ class _Waiting:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it runs at this moment, so that a cancelled task would not end it."""
-        return asyncio.current_task(self.loop) is self.task
+        """Whether the call's loop runs code at this moment, so that a cancelled task would not end it."""
+        return asyncio.current_task(self.loop) is not None
 
 
 def _take_pending_exception() -> None:

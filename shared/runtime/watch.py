@@ -19,7 +19,7 @@ from shared.runtime.threads import ThreadCall, ThreadPool
 from shared.settings.environment import get_settings
 
 # How long code that was asked to end may take before it is given the exception that makes it, and before it is
-# abandoned; the contract's figures.
+# abandoned; docs/reliability.md tells authors.
 FORCE_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 # Code that swallows the exception gets it again.
@@ -152,7 +152,7 @@ class Watch:
             self._stop("timeout")
 
     def _stop(self, reason: StopReason) -> None:
-        if self._reason is not None or self._outcome.done():
+        if self._reason is not None or self._outcome.done() or self._call.finishing:
             return
         self._reason = reason
         self._where = self._call.where()

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from shared.discovery import ensure_loaded, get_workspace
+from shared.errors import ServiceUnavailableError
 from shared.executions.queueing import EXECUTION_QUEUE
 from shared.executions.recovery import Recovered
 from shared.handlers.executions_handlers import get_execution
 from shared.handlers.services import get_services
 from shared.handlers.workflows_handlers import execute_workflow_handler
 from shared.models.executions import ExecuteRequest, ExecutionStatus
-from shared.registry import get_registry
+from shared.registry import LoadError, get_registry
 from shared.settings.environment import get_settings
 from shared.storage import Storage
 from tests.integration.handlers.conftest import ADMIN, FLOWS, USER
@@ -183,3 +184,19 @@ async def test_a_lost_run_keeps_its_retries_while_its_file_is_broken(flows: Flow
     assert await get_services().recovery.recover() == Recovered(retried=1)
     await deliver(lost.execution_id, attempt=2)
     assert (await get_execution(lost.execution_id, ADMIN)).status == "Success"
+
+
+async def test_a_queued_run_waits_while_the_first_load_hangs(flows: Flows, monkeypatch: pytest.MonkeyPatch):
+    # In the place of a file that hangs for a minute.
+    async def hangs() -> None:
+        raise ServiceUnavailableError("The workspace is still being loaded", 10)
+
+    flows.write("late_of_the_test.py", LATE)
+    execution_id = await enqueued()
+    with monkeypatch.context() as patched:
+        patched.setattr("shared.executions.executor.ensure_loaded", hangs)
+        patched.setattr(get_registry(), "load_errors", [LoadError("hangs.py", None, "its import has not ended yet")])
+        await deliver(execution_id)
+    assert (await get_execution(execution_id, ADMIN)).status == "Pending"
+    await deliver(execution_id)
+    assert (await get_execution(execution_id, ADMIN)).status == "Success"

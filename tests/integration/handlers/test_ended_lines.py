@@ -108,3 +108,12 @@ async def test_runs_that_were_lost_poisoned_or_cancelled_before_they_began(
         (poisoned, "Failed", "PoisonMessage", "WARNING"),
         (cancelled, "Cancelled", "Cancelled", "INFO"),
     ]
+
+
+async def test_a_transient_run_has_its_line_though_nothing_is_recorded_of_it(
+    app: App, lines: Callable[[], list[logging.LogRecord]]
+):
+    request = ExecuteRequest(workflow_name="fails", transient=True)
+    await execute_workflow_handler(request, ADMIN)
+    (line,) = lines()
+    assert (vars(line)["workflow"], vars(line)["status"], line.levelname) == ("fails", "Failed", "WARNING")

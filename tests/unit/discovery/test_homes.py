@@ -72,3 +72,15 @@ def test_ties_reach_through_several_helpers():
         }
     )
     assert set(found.values()) == {"a"}
+
+
+def test_who_comes_later_joins_the_home_where_a_client_has_been_used():
+    clients, orders = module("shop_clients", LOCK=asyncio.Lock()), module("orders")
+    orders.LOCK = clients.LOCK  # type: ignore[attr-defined]
+    before = homes_of({"shop_clients": clients, "orders": orders})
+    billing = module("billing", LOCK=clients.LOCK)
+    modules = {"shop_clients": clients, "orders": orders, "billing": billing}
+    after = homes_of(modules, before)
+    assert after == dict.fromkeys(modules, before["shop_clients"])
+    # Made anew, the helper has a lock that nobody has used.
+    assert set(homes_of(modules).values()) == {"billing"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 
@@ -10,6 +11,8 @@ import pytest
 
 from shared.discovery import Workspace, ensure_loaded
 from shared.discovery import workspace as discovery
+from shared.errors import ServiceUnavailableError
+from shared.registry import get_registry
 from tests.support.workspaces import (
     Folder,
     clean_imports,  # noqa: F401 - a fixture
@@ -173,12 +176,60 @@ async def test_an_import_that_hangs_is_stopped_once_its_file_is_edited(
     if not is_first:
         await ensure_loaded()
     monkeypatch.setattr(discovery, "_RELOAD_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(discovery, "_FIRST_WAIT_SECONDS", 0.1)
     endless = "from tests.unit.discovery.test_waiting import NETWORK\nNETWORK.begun.set()\nwhile True: pass\n"
     folder.write("flow.py", endless)
     call = asyncio.ensure_future(ensure_loaded())
     assert await asyncio.to_thread(network.begun.wait, 30)
     folder.write("flow.py", source("flow", "mended"))
-    await call
+    with contextlib.suppress(ServiceUnavailableError):
+        await call
     while names() != ["flow"] or value_of("flow") != "mended":
+        with contextlib.suppress(ServiceUnavailableError):
+            await ensure_loaded()
+    assert "The workspace is still being loaded: flow.py: its import has not ended yet, at flow.py:3 in" in caplog.text
+
+
+async def test_an_import_that_hangs_is_waited_for_once_and_named(
+    folder: Folder,  # noqa: F811
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    folder.write("flow.py", source("flow", "old"))
+    space = in_use(monkeypatch, workspace_of(folder.path, reload=True))
+    await ensure_loaded()
+    monkeypatch.setattr(discovery, "_RELOAD_WAIT_SECONDS", 0.1)
+    hanging = "from tests.unit.discovery.test_waiting import NETWORK\nNETWORK.hang()\n" + source("later", "new")
+    folder.write("later.py", hanging)
+    await ensure_loaded()
+    assert [error.file for error in space.load_errors] == ["later.py"]
+    assert get_registry().load_errors == space.load_errors
+    # Were it waited for again, this would not come back.
+    monkeypatch.setattr(Workspace, "patience", property(lambda _: 0.0 if space.load_errors else 3600.0))
+    await asyncio.gather(*(ensure_loaded() for _ in range(20)))
+    assert value_of("flow") == "old"
+    assert caplog.text.count("The workspace is still being loaded") == 1
+    network.answers.set()
+    await loaded(space)
+    assert space.load_errors == get_registry().load_errors == []
+    assert names() == ["flow", "later"]
+
+
+async def test_a_first_load_that_hangs_is_said_and_calls_are_refused(
+    folder: Folder,  # noqa: F811
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    folder.write(
+        "flow.py", "from tests.unit.discovery.test_waiting import NETWORK\nNETWORK.hang()\n" + source("flow", "new")
+    )
+    space = in_use(monkeypatch, workspace_of(folder.path, reload=False))
+    monkeypatch.setattr(discovery, "_FIRST_WAIT_SECONDS", 0.1)
+    with pytest.raises(ServiceUnavailableError):
         await ensure_loaded()
-    assert "The workspace is still being loaded (flow.py:3 in <module>)" in caplog.text
+    assert [error.file for error in space.load_errors] == ["flow.py"]
+    network.answers.set()
+    await loaded(space)
+    await ensure_loaded()
+    assert (value_of("flow"), space.load_errors) == ("new", [])

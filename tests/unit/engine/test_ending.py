@@ -372,6 +372,25 @@ async def test_blocking_code_in_an_async_function_holds_up_neither_the_house_nor
     assert fields == {"execution_id": "test", "workflow": "f", "scope": "GLOBAL", "attempt": 1}
 
 
+async def test_code_that_blocks_in_a_child_task_is_found_as_the_run_itself_is(run_function: Execute):
+    def blocked_here() -> None:
+        time.sleep(1)
+
+    async def child() -> None:
+        blocked_here()
+
+    async def blocking() -> None:
+        await asyncio.wait_for(child(), 30)
+
+    async def waits() -> str:
+        return "after it"
+
+    slow = asyncio.create_task(run_function(blocking))
+    await asyncio.sleep(0.2)
+    assert (await run_function(waits)).result == "after it"
+    assert any(" in blocked_here" in line for line in messages(await slow, "engine"))
+
+
 async def test_a_loop_that_is_blocked_for_good_is_replaced(
     run_function: Execute, run_script: Execute, short_grace: None
 ):

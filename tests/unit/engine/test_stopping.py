@@ -303,3 +303,70 @@ async def test_threads_that_a_run_leaves_are_counted_until_they_end(run_function
     async with asyncio.timeout(5):
         while pool_figures()["leftThreads"] > before:
             await asyncio.sleep(0.01)
+
+
+async def swallows_in_a_child() -> None:
+    async def child() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(30)
+
+    await asyncio.create_task(child())
+    print("went on")
+    await asyncio.sleep(30)
+
+
+def swallows_in_a_child_on_its_own_loop() -> Any:
+    return swallows_in_a_child()
+
+
+@pytest.mark.parametrize("function", [swallows_in_a_child, swallows_in_a_child_on_its_own_loop])
+async def test_a_run_whose_child_swallows_the_exception_gets_it_again(
+    run_function: Execute, function: Callable[..., Any]
+):
+    result = await run_function(function, timeout=LIMIT)
+    assert (result.status, messages(result, "stdout")) == ("Timeout", ["went on"])
+    assert "abandoned" not in (result.error_details or {})
+
+
+async def spins_in_a_child() -> None:
+    async def spin() -> None:
+        while True:
+            time.sleep(0.01)
+
+    await asyncio.gather(spin(), asyncio.sleep(0))
+
+
+def spins_in_a_child_on_its_own_loop() -> Any:
+    return spins_in_a_child()
+
+
+@pytest.mark.parametrize("function", [spins_in_a_child, spins_in_a_child_on_its_own_loop])
+async def test_a_child_that_blocks_is_made_to_end_as_the_run_itself_is(
+    run_function: Execute, function: Callable[..., Any]
+):
+    result = await run_function(function, timeout=LIMIT)
+    assert result.status == "Timeout"
+    assert result.error_details is not None
+    assert "abandoned" not in result.error_details
+    assert " in spin" in result.error_details["where"]
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_run_that_has_ended_is_not_judged_again_while_its_tasks_are_ended(run_function: Execute, fails: bool):
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.4)
+
+    async def leaves_it() -> str:
+        left = asyncio.create_task(slow_to_end())
+        await asyncio.sleep(0)
+        assert not left.done()
+        if fails:
+            raise ValueError("by itself")
+        return "done"
+
+    result = await run_function(leaves_it, timeout=0.2)
+    assert (result.status, result.error_type) == (("Failed", "ValueError") if fails else ("Success", None))
+    assert "cancelRequested" not in (result.error_details or {})

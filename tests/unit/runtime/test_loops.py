@@ -90,7 +90,8 @@ async def test_a_loop_that_something_else_than_a_run_blocks_for_good_is_given_up
         asyncio.get_running_loop().call_later(0.01, blocks)
 
     await call(pool, leaves_a_callback)
-    first = pool._loops[0].loop  # pyright: ignore[reportPrivateUsage]
+    thread = pool._loops[0]  # pyright: ignore[reportPrivateUsage]
+    first = thread.loop
     await asyncio.sleep(0.05)
     started = time.monotonic()
     assert (await call(pool, own_loop)).value is not first
@@ -98,3 +99,7 @@ async def test_a_loop_that_something_else_than_a_run_blocks_for_good_is_given_up
     assert "blocked at test_loops.py:" in caplog.text
     assert "that a made on it are of no use to later runs" in caplog.text
     release.set()
+    # It has nothing to do any more.
+    async with asyncio.timeout(5):
+        while not first.is_closed():
+            await asyncio.sleep(0.01)
